@@ -1,0 +1,51 @@
+"""Losses between a generator and its critics, on logits."""
+
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import grad
+
+
+def accept(logits: Tensor) -> Tensor:
+    """Binary cross-entropy of logits (any shape) against "real"."""
+    return F.softplus(-logits).mean()
+
+
+def refuse(logits: Tensor) -> Tensor:
+    """Binary cross-entropy of logits (any shape) against "fake"."""
+    return F.softplus(logits).mean()
+
+
+def matching_critic(
+    conditional: tuple[Tensor, Tensor, Tensor], unconditional: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
+    """Accept real pairs; refuse generated pictures, and real pictures beside a wrong caption.
+
+    Args:
+        conditional: logits of the head that sees the caption: real (B,), fake (B,) and
+            wrong (B - 1,), where picture i stands beside caption i + 1.
+        unconditional: logits of the head that sees only the picture: real (B,), fake (B,).
+
+    Source:
+        AttnGAN, Xu et al. 2018, equation 4, with the official code's third kind of refusal, which
+        the paper leaves out: `discriminator_loss`.
+    """
+    real, fake, wrong = conditional
+    if unconditional is None:
+        return accept(real) + (refuse(fake) + refuse(wrong)) / 2
+    picture_real, picture_fake = unconditional
+    return (accept(picture_real) + accept(real)) / 2 + (
+        refuse(picture_fake) + refuse(fake) + refuse(wrong)
+    ) / 3
+
+
+def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
+    """R1: the squared gradient of the logits of real pictures (B, C, H, W), averaged over B.
+
+    Several logits a picture (patches) count by their mean, or the penalty grows with their number.
+
+    Source:
+        Mescheder et al. 2018, equation 9, without its factor γ/2.
+    """
+    per_picture = logits.float().flatten(1).mean(1).sum()
+    (slope,) = grad(per_picture, pictures, create_graph=True)
+    return slope.float().square().sum(dim=(1, 2, 3)).mean()

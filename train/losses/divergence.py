@@ -1,0 +1,14 @@
+"""How far a predicted distribution lies from the one that noise is drawn from."""
+
+import torch
+from torch import Tensor
+
+
+def to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of N(mean, variance) from N(0, 1), averaged over all entries.
+
+    Source:
+        StackGAN, Zhang et al. 2017, equation 3; the official code of StackGAN++ and AttnGAN
+        averages over the dimensions too (`KL_loss`).
+    """
+    return -0.5 * torch.mean(1 + log_variance - mean.square() - log_variance.exp())
