@@ -1,15 +1,15 @@
 """Every error a user can cause, each with a hint that says what to do.
 
-    T2IError                exit status 1
-    ├── UsageError          2: the command itself is wrong (a bad flag value, an unknown name)
-    ├── BundleError         a bundle is missing, damaged, or newer than this program
-    ├── TextError           a caption with nothing in it that can be drawn
-    ├── DeviceError         the asked device cannot be used
-    ├── PictureError        a picture cannot be read or written
-    ├── DataError           a data set is not what its layout promises
-    ├── TrainingError       a run cannot go on: a loss that is not finite, a damaged checkpoint
-    ├── ExportError         a graph differs from PyTorch, or weights do not fit
-    └── ScoreError          a metric cannot be computed from what was given
+T2IError                exit status 1
+├── UsageError          2: the command itself is wrong (a bad flag value, an unknown name)
+├── BundleError         a bundle is missing, damaged, or newer than this program
+├── TextError           a caption with nothing in it that can be drawn
+├── DeviceError         the asked device cannot be used
+├── PictureError        a picture cannot be read or written
+├── DataError           a data set is not what its layout promises
+├── TrainingError       a run cannot go on: a loss that is not finite, a damaged checkpoint
+├── ExportError         a graph differs from PyTorch, or weights do not fit
+└── ScoreError          a metric cannot be computed from what was given
 """
 
 from collections.abc import Iterable

@@ -77,7 +77,10 @@ def _decode_record(kind: Any, data: Any, where: str) -> Any:
         if name not in data and not optional:
             raise RecordError(f"{where}.{name}".lstrip(".") + ": missing")
     return kind(
-        **{key: _decode(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in data.items()}
+        **{
+            key: _decode(hints[key], value, f"{where}.{key}".lstrip("."))
+            for key, value in data.items()
+        }
     )
 
 

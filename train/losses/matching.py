@@ -3,8 +3,8 @@
 Every function compares M pictures with N captions, all pairs at once.
 
 Source:
-    AttnGAN, Xu et al. 2018, section 3.2. Where paper and official code differ, the code is followed:
-    γ1 = 4, and the sum over words in equation 10 is not raised to 1/γ2.
+    AttnGAN, Xu et al. 2018, section 3.2. Where paper and official code differ, the code is
+    followed: γ1 = 4, and the sum over words in equation 10 is not raised to 1/γ2.
 """
 
 from dataclasses import dataclass
@@ -44,9 +44,7 @@ class Views:
     """(N, T) bool, True where a word stands."""
 
 
-def attend(
-    words: Tensor, regions: Tensor, mask: Tensor, sharpness: float
-) -> tuple[Tensor, Tensor]:
+def attend(words: Tensor, regions: Tensor, mask: Tensor, sharpness: float) -> tuple[Tensor, Tensor]:
     """For each word the mean of the regions it attends to, over all pairs.
 
     The scores pass two softmaxes: over words for each region, then over regions for each word.
