@@ -1,0 +1,25 @@
+"""What every test shares."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Bundles are published into a folder of this session, never into the developer's."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("T2I_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def card(request: pytest.FixtureRequest) -> None:
+    """Skip what needs a card where there is none: the only reason to skip here."""
+    if request.node.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA card")
