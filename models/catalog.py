@@ -1,0 +1,34 @@
+"""The one table of systems. Torch-free, so that commands can list them without the networks."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class System:
+    """One column: the file name it has on every floor, and where it comes from."""
+
+    name: str
+    """Stem of its files on every floor, and its name on the command line."""
+    title: str
+    """Name in prose, as the paper writes it."""
+    source: str
+    """Authors and venue."""
+    family: Literal["gan", "matching"]
+    """What it is: a picture-drawing GAN, or a model that matches pictures and captions."""
+    pipeline: Literal["gan", "tokens", "latent", "score", "features"]
+    """How its bundle runs (the manifest's word)."""
+    parent: str | None = None
+    """The system it extends along a citation."""
+
+
+CATALOG = {
+    "attngan": System("attngan", "AttnGAN", "Xu et al., CVPR 2018", family="gan", pipeline="gan"),
+    "damsm": System(
+        "damsm",
+        "DAMSM",
+        "Xu et al., CVPR 2018, section 3.2",
+        family="matching",
+        pipeline="score",
+    ),
+}

@@ -1,0 +1,80 @@
+"""Official checkpoints into our networks: tables of names, and weights that fit or are refused.
+
+A table maps an official name, or its beginning up to a dot, to ours: `{"ca_net.fc":
+"condition.project.0"}` renames `ca_net.fc.weight` and `ca_net.fc.bias`.
+"""
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from t2i.runtime.errors import ExportError
+
+NAMED = 3  # names an error lists before it only counts
+
+
+def rename(official: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
+    """The same tensors under our names; a leading `module.` (DataParallel) is dropped.
+
+    Raises:
+        ExportError: a name is in no row of the table.
+    """
+    names = {key: new_name(key, table) for key in official}
+    strangers = [key for key, ours in names.items() if ours is None]
+    if strangers:
+        raise ExportError(
+            f"the checkpoint holds weights this network has no place for: {_few(strangers)}",
+            hint="is it a checkpoint of this network, and of this variant of it?",
+        )
+    return {ours: official[key] for key, ours in names.items() if ours is not None}
+
+
+def new_name(official: str, table: Mapping[str, str]) -> str | None:
+    """Our name of an official one by the longest beginning in the table; None if there is none."""
+    parts = official.removeprefix("module.").split(".")
+    for end in range(len(parts), 0, -1):
+        ours = table.get(".".join(parts[:end]))
+        if ours is not None:
+            return ".".join([ours, *parts[end:]])
+    return None
+
+
+def load(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights under our names into a network, cast to the network's own types.
+
+    Counters of batches may be absent: checkpoints older than them lack them, and with a fixed
+    momentum nothing reads them.
+
+    Raises:
+        ExportError: weights are missing, left over, or of another shape.
+    """
+    own = network.state_dict()
+    missing = [k for k in own if k not in weights and not k.endswith("num_batches_tracked")]
+    left_over = [key for key in weights if key not in own]
+    if missing or left_over:
+        wrong = [f"missing {_few(missing)}"] if missing else []
+        wrong += [f"left over {_few(left_over)}"] if left_over else []
+        raise ExportError(
+            f"the weights do not fit the network: {'; '.join(wrong)}",
+            hint="the settings (stages, residual blocks, variant) must be those of the training",
+        )
+    unequal = [
+        f"{key} is {tuple(weight.shape)}, not {tuple(own[key].shape)}"
+        for key, weight in weights.items()
+        if weight.shape != own[key].shape
+    ]
+    if unequal:
+        raise ExportError(
+            f"the weights do not fit the network: {_few(unequal)}",
+            hint="widths and the size of the vocabulary must be those of the training; "
+            "a rebuilt vocabulary has another size and order",
+        )
+    with torch.no_grad():
+        for key, weight in weights.items():
+            own[key].copy_(weight)
+
+
+def _few(names: Collection[str]) -> str:
+    listed = ", ".join(list(names)[:NAMED])
+    return listed if len(names) <= NAMED else f"{listed} and {len(names) - NAMED} more"
