@@ -1,0 +1,233 @@
+"""Captions become tokens: here alone, so that training and inference cannot drift apart.
+
+The word rule, the same in Python, C++, JavaScript and the graph: characters that are not ASCII
+become spaces, letters lower case, and words are `[a-z0-9_]+`.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from t2i.runtime.bundle import Text
+from t2i.runtime.errors import BundleError, DataError, TextError
+
+PADDING, UNKNOWN = "<end>", "<unk>"
+PADDING_ID = 0
+# Of a caption, at most this many words are looked at, whatever its size; the rest is counted.
+READ_WORDS = 10_000
+LONGEST_NAME = 1_000  # characters of a class name
+SHOWN = 40  # characters of a caption in an error
+
+_WORD = re.compile(rb"[a-z0-9_]+")
+_INSIDE = bytes(bool(_WORD.fullmatch(bytes([each]))) for each in range(256))
+# What the tokenizers library strips; str.strip() takes four control characters more.
+_SPACES = "".join(
+    each for each in map(chr, range(0x3001)) if each.isspace() and each not in "\x1c\x1d\x1e\x1f"
+)
+# What the file must say so that a host without the tokenizers library may apply the rule itself.
+_RULES: dict[Literal["words", "whole"], dict[str, Any]] = {
+    "words": {
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "Replace", "pattern": {"Regex": "[^\\x00-\\x7F]"}, "content": " "},
+                {"type": "Lowercase"},
+            ],
+        },
+        "pre_tokenizer": {
+            "type": "Split",
+            "pattern": {"Regex": "[^a-z0-9_]+"},
+            "behavior": "Removed",
+            "invert": False,
+        },
+    },
+    "whole": {
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "Strip", "strip_left": True, "strip_right": True},
+                {"type": "Lowercase"},
+            ],
+        },
+        "pre_tokenizer": None,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a tokenizer made of one caption."""
+
+    tokens: tuple[int, ...]
+    words: tuple[str, ...]
+    """The word behind each token."""
+    unknown: tuple[str, ...]
+    """Words that are not in the vocabulary, each once, in their order."""
+    surplus: int
+    """How many words were cut because the caption was too long."""
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A vocabulary and the rule by which captions are read with it."""
+
+    settings: Text
+    rule: Literal["words", "whole"]
+    vocabulary: dict[str, int]
+    """Id of each word, without those of padding and the unknown word."""
+
+    @classmethod
+    def from_json(cls, data: bytes, settings: Text) -> "Tokenizer":
+        """Read a `tokenizer.json`.
+
+        Raises:
+            BundleError: it is damaged, or of a kind that this version cannot read.
+        """
+        file, vocabulary = _parse(data)
+        for rule, wanted in _RULES.items():
+            if all(file.get(key) == value for key, value in wanted.items()):
+                return cls(settings, rule, vocabulary)
+        raise BundleError(
+            "the tokenizer splits captions by a rule that this version does not know",
+            hint="upgrade t2i, or export the bundle again",
+        )
+
+    @property
+    def unknown_id(self) -> int:
+        return len(self.vocabulary) + 1
+
+    def read(self, caption: str) -> Reading:
+        """Look the words of one caption up.
+
+        Raises:
+            TextError: nothing in it can be drawn, or it is longer than a bundle allows that
+                refuses surplus words.
+        """
+        words, more = self._split(caption)
+        kept: list[str] = []
+        unknown: dict[str, None] = {}
+        surplus = more
+        for position, word in enumerate(words):
+            if len(kept) == self.settings.length:
+                surplus += len(words) - position
+                break
+            if word not in self.vocabulary:
+                unknown[word] = None
+            if word in self.vocabulary or self.settings.unknown == "keep":
+                kept.append(word)
+        if not any(word in self.vocabulary for word in kept):
+            raise self._nothing_to_draw(caption, words)
+        if surplus and self.settings.surplus == "refuse":
+            raise TextError(
+                f"the caption has {surplus} words too many",
+                hint=f"this bundle reads at most {self.settings.length} words: shorten the caption",
+            )
+        tokens = tuple(self.vocabulary.get(word, self.unknown_id) for word in kept)
+        return Reading(tokens, tuple(kept), tuple(unknown), surplus)
+
+    def encode(self, captions: Iterable[str | Reading]) -> npt.NDArray[np.int64]:
+        """Tokens (B, T) of several captions, padded with 0 to the longest of them."""
+        read = [self.read(each) if isinstance(each, str) else each for each in captions]
+        longest = max((len(each.tokens) for each in read), default=0)
+        tokens = np.full((len(read), longest), PADDING_ID, np.int64)
+        for row, each in zip(tokens, read, strict=True):
+            row[: len(each.tokens)] = each.tokens
+        return tokens
+
+    def _split(self, caption: str) -> tuple[list[str], int]:
+        """The first words of a caption, and how many more there are."""
+        if self.rule == "whole":
+            name = class_name(caption)
+            return ([name] if name else []), 0
+        letters = caption.encode("ascii", "replace").lower()
+        words, end = [], 0
+        for match in islice(_WORD.finditer(letters), READ_WORDS):
+            words.append(match.group().decode())
+            end = match.end()
+        inside = np.frombuffer(letters[end:].translate(_INSIDE), np.uint8)
+        return words, int(
+            np.count_nonzero(np.diff(inside) == 1)
+        )  # each step from 0 to 1 begins one
+
+    def _nothing_to_draw(self, caption: str, words: list[str]) -> TextError:
+        shown = repr(caption if len(caption) <= SHOWN else caption[:SHOWN] + "…")
+        if words:
+            message = f"no word of the caption {shown} is known to this bundle"
+        elif caption.strip():
+            message = f"there are no words in the caption {shown}"
+        else:
+            message = "the caption is empty"
+        # An emoji is no word, but its name may be one.
+        names = " ".join(unicodedata.name(each, "") for each in caption[:SHOWN]).lower()
+        close: dict[str, None] = {}
+        for word in words[:SHOWN] or names.split():
+            found = get_close_matches(word[:SHOWN], self.vocabulary, n=2)
+            close |= dict.fromkeys(found)
+            if len(close) > 3:
+                break
+        some = ", ".join(repr(word) for word in close or islice(self.vocabulary, 8))
+        hint = f"did you mean {some}?" if close else f"it knows words such as {some}"
+        return TextError(message, hint=hint)
+
+
+def class_name(text: str) -> str:
+    """The one token of a class: the whole string, trimmed and in lower case."""
+    # Letter by letter, as the tokenizers library does it: str.lower() looks at neighbours.
+    return "".join(letter.lower() for letter in text[:LONGEST_NAME].strip(_SPACES))
+
+
+def word_tokenizer(words: Sequence[str], *, whole: bool = False) -> bytes:
+    """The `tokenizer.json` of a word vocabulary, or with `whole` of class names.
+
+    Ids: 0 is padding, 1 … n are the words in their order, n + 1 is the unknown word.
+    """
+    names = [class_name(word) for word in words] if whole else list(words)
+    vocabulary = {word: index for index, word in enumerate([PADDING, *names, UNKNOWN])}
+    if len(vocabulary) != len(names) + 2:
+        raise DataError(
+            "the vocabulary has the same word twice",
+            hint=f"list each word once, and neither {PADDING} nor {UNKNOWN}",
+        )
+    file = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        **_RULES["whole" if whole else "words"],
+        "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": UNKNOWN},
+    }
+    return json.dumps(file, ensure_ascii=False, indent=1).encode()
+
+
+def vocabulary_size(data: bytes) -> int:
+    """How many ids a `tokenizer.json` gives out, padding and the unknown word included."""
+    _, vocabulary = _parse(data)
+    return len(vocabulary) + 2
+
+
+def _parse(data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
+    """The whole file, and the ids of its words."""
+    try:
+        file = json.loads(data)
+        ids = dict(file["model"]["vocab"])
+        padding, unknown = ids.pop(PADDING), ids.pop(UNKNOWN)
+        in_order = list(ids.values()) == list(range(1, len(ids) + 1))
+        good = file["model"]["type"] == "WordLevel" and in_order and padding == PADDING_ID
+        if good and unknown == len(ids) + 1 and not file.get("added_tokens"):
+            return file, ids
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise BundleError(
+        "the tokenizer is damaged, or no vocabulary of words",
+        hint="export the bundle again, or get it again from where it came",
+    )
