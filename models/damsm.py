@@ -89,14 +89,14 @@ class ImageEncoder(nn.Module):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.trunk = _trunk(settings)
-        self.regions = nn.Conv2d(self.trunk.map_size, settings.text_size, 1, bias=False)
-        self.code = nn.Linear(self.trunk.pooled_size, settings.text_size)
-        for head in (self.regions, self.code):
+        self.local = nn.Conv2d(self.trunk.map_size, settings.text_size, 1, bias=False)
+        self.whole = nn.Linear(self.trunk.pooled_size, settings.text_size)
+        for head in (self.local, self.whole):
             nn.init.uniform_(head.weight, -0.1, 0.1)
 
     def forward(self, images: Tensor) -> EncodedImage:
         maps, pooled = self.trunk(images)
-        return EncodedImage(self.regions(maps), self.code(pooled))
+        return EncodedImage(self.local(maps), self.whole(pooled))
 
 
 def _trunk(settings: Settings) -> inception.InceptionTrunk | small.SmallTrunk:
@@ -125,8 +125,8 @@ RENAMES = {
     },
     "image": {
         **{name: f"trunk.{name}" for name in inception.NAMES},
-        "emb_features": "regions",
-        "emb_cnn_code": "code",
+        "emb_features": "local",
+        "emb_cnn_code": "whole",
     },
 }
 """Names in the official text and image encoders -> ours."""

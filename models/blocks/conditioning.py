@@ -27,7 +27,7 @@ class ConditioningAugmentation(nn.Module):
 
     @torch.no_grad()
     def calm(self, log_variance: float) -> None:
-        """Start near this log variance instead of near 0: the draw then moves the condition less."""
+        """Start near this log variance, not near 0: the draw then moves the condition less."""
         projection = self.project[0]
         assert isinstance(projection, nn.Linear)
         _, spread, _, gate = projection.bias.chunk(4)

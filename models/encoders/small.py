@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from t2i.runtime.errors import UsageError
 
-
 STRIDE = 8
 """Pixels of the resized picture along the side of a region."""
 
