@@ -35,14 +35,12 @@ def draw(
                 f"seed {seed} is out of range",
                 hint="the seed of each picture (--seed plus its index) lies in 0 … 2^38 − 1",
             )
-    starts: npt.NDArray[np.uint64] = np.asarray(seeds, np.uint64)[:, None] * np.uint64(DIMENSIONS)
+    starts = np.asarray(seeds, np.uint64)[:, None] << np.uint64(24)
     drawn: dict[str, npt.NDArray[np.float32]] = {}
     dimension = 0
     for each in inputs:
         size = int(np.prod(each.shape, dtype=np.int64))
-        counters: npt.NDArray[np.uint64] = starts + np.arange(
-            dimension, dimension + size, dtype=np.uint64
-        )
+        counters = starts | np.arange(dimension, dimension + size, dtype=np.uint64)
         values = _uniform(counters) if each.distribution == "uniform" else _normal(counters)
         drawn[each.name] = values.astype(np.float32).reshape(len(starts), *each.shape)
         dimension += size
