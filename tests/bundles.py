@@ -1,0 +1,205 @@
+"""A bundle small enough for every test: random weights, two graphs, 16 × 16 pixels.
+
+It has all that the real ones have: text and generator graphs with masks, two noise inputs, a
+picture of a smaller stage, an attention, a proof, a preview and a card.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from PIL import Image
+
+from t2i.runtime import records
+from t2i.runtime.bundle import Check, File, Graph, Manifest, Noise, Tensor, Text
+from t2i.runtime.text import word_tokenizer
+
+VOCABULARY = (
+    "a the this bird is has with and small red blue grey black white yellow green brown "
+    "wings belly head beak body tail left right facing"
+)
+WORDS = VOCABULARY.split()
+E, Z, C, LENGTH, PX = 6, 8, 4, 12, 16
+
+TOKENS = Tensor("tokens", "int64", ("B", "T"))
+SENTENCE = Tensor("sentence", "float32", ("B", E))
+EMBEDDED = Tensor("words", "float32", ("B", E, "T"))
+MASK = Tensor("mask", "bool", ("B", "T"))
+NOISE = Tensor("noise", "float32", ("B", Z))
+DETAIL = Tensor("detail", "float32", ("B", C))
+IMAGE = Tensor("image", "float32", ("B", 3, PX, PX), (-1.0, 1.0), "BCHW")
+STAGE = Tensor("image_8", "float32", ("B", 3, 8, 8), (-1.0, 1.0), "BCHW")
+ATTENTION = Tensor("attention_1", "float32", ("B", "T", 8, 8), (0.0, 1.0), "BTHW")
+
+
+def write_tiny_bundle(folder: Path, name: str = "tiny") -> Path:
+    """Write `folder/NAME.t2i` and return its path."""
+    bundle = folder / f"{name}.t2i"
+    bundle.mkdir(parents=True)
+    graphs = {"text": text_graph(), "generator": generator_graph()}
+    for role, graph in graphs.items():
+        (bundle / f"{role}.onnx").write_bytes(graph.SerializeToString())
+    (bundle / "tokenizer.json").write_bytes(word_tokenizer(WORDS))
+    np.savez(bundle / "proof.npz", **proof(graphs))
+    Image.new("RGB", (PX, PX), "red").save(bundle / "preview.png")
+    (bundle / "card.md").write_text("# tiny\n\nRandom weights, for tests.\n", encoding="utf-8")
+    save_manifest(bundle, manifest(bundle, name))
+    return bundle
+
+
+def save_manifest(bundle: Path, manifest: Manifest) -> None:
+    (bundle / "manifest.json").write_text(records.dumps(manifest), encoding="utf-8")
+
+
+def manifest(bundle: Path, name: str = "tiny") -> Manifest:
+    """The manifest that fits the files as they are."""
+    return Manifest(
+        schema=1,
+        name=name,
+        system="attngan",
+        pipeline="gan",
+        condition="caption",
+        text=Text("tokenizer.json", file(bundle, "tokenizer.json").sha256, LENGTH, "drop"),
+        classes=(),
+        noise=(Noise("noise", (Z,)), Noise("detail", (C,))),
+        graphs=(
+            graph(bundle, "text", (TOKENS,), (SENTENCE, EMBEDDED, MASK)),
+            graph(
+                bundle,
+                "generator",
+                (NOISE, DETAIL, SENTENCE, EMBEDDED, MASK),
+                (IMAGE, STAGE, ATTENTION),
+            ),
+        ),
+        pixels="round",
+        image_px=PX,
+        proof=file(bundle, "proof.npz"),
+        preview=file(bundle, "preview.png"),
+        card=file(bundle, "card.md"),
+        check=Check("none", (2, 1, 5), 1e-4, 0.0),
+        training=None,
+        scores=(),
+        cost=None,
+        licence="Apache-2.0",
+        paper="none",
+        precision="fp32",
+    )
+
+
+def file(bundle: Path, name: str) -> File:
+    data = (bundle / name).read_bytes()
+    return File(name, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def graph(
+    bundle: Path, role: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
+) -> Graph:
+    of = file(bundle, f"{role}.onnx")
+    return Graph(role, of.file, of.sha256, of.bytes, 17, "fp32", inputs, outputs)
+
+
+def text_graph() -> onnx.ModelProto:
+    """Embedded words, zero at padding, and their mean."""
+    random = np.random.default_rng(1)
+    nodes = [
+        helper.make_node("Equal", ["tokens", "zero"], ["padding"]),
+        helper.make_node("Not", ["padding"], ["mask"]),
+        helper.make_node("Cast", ["mask"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["real", "last"], ["column"]),
+        helper.make_node("Gather", ["table", "tokens"], ["embedded"]),
+        helper.make_node("Mul", ["embedded", "column"], ["masked"]),
+        helper.make_node("Transpose", ["masked"], ["words"], perm=[0, 2, 1]),
+        helper.make_node("ReduceSum", ["masked", "one"], ["sum"], keepdims=0),
+        helper.make_node("ReduceSum", ["real", "one"], ["count"], keepdims=1),
+        helper.make_node("Div", ["sum", "count"], ["sentence"]),
+    ]
+    weights = {
+        "zero": np.array(0),
+        "last": np.array([2]),
+        "one": np.array([1]),
+        "table": random.normal(size=(len(WORDS) + 2, E)).astype(np.float32),
+    }
+    return model("text", nodes, weights, (TOKENS,), (SENTENCE, EMBEDDED, MASK))
+
+
+def generator_graph() -> onnx.ModelProto:
+    """Noise and sentence make 8 × 8 queries; each looks at the words; colours come from both."""
+    random = np.random.default_rng(2)
+    nodes = [
+        helper.make_node("Concat", ["noise", "detail", "sentence"], ["condition"], axis=1),
+        helper.make_node("MatMul", ["condition", "spread"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "queries_shape"], ["queries"]),
+        helper.make_node("Transpose", ["words"], ["keys"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["keys", "queries"], ["scores"]),
+        helper.make_node("Unsqueeze", ["mask", "last"], ["shown"]),
+        helper.make_node("Where", ["shown", "scores", "never"], ["masked"]),
+        helper.make_node("Softmax", ["masked"], ["weights"], axis=1),
+        helper.make_node("Reshape", ["weights", "attention_shape"], ["attention_1"]),
+        helper.make_node("MatMul", ["words", "weights"], ["context"]),
+        helper.make_node("Add", ["queries", "context"], ["hidden"]),
+        helper.make_node("Reshape", ["hidden", "map_shape"], ["map"]),
+        helper.make_node("Conv", ["map", "colour"], ["small"]),
+        helper.make_node("Tanh", ["small"], ["image_8"]),
+        helper.make_node("ConvTranspose", ["map", "grow"], ["large"], strides=[2, 2]),
+        helper.make_node("Tanh", ["large"], ["image"]),
+    ]
+    weights = {
+        "spread": random.normal(size=(Z + C + E, E * 64), scale=0.3).astype(np.float32),
+        "colour": random.normal(size=(3, E, 1, 1), scale=0.4).astype(np.float32),
+        "grow": random.normal(size=(E, 3, 2, 2), scale=0.4).astype(np.float32),
+        "queries_shape": np.array([-1, E, 64]),
+        "attention_shape": np.array([0, 0, 8, 8]),
+        "map_shape": np.array([-1, E, 8, 8]),
+        "last": np.array([2]),
+        "never": np.array(-1e9, np.float32),
+    }
+    inputs = (NOISE, DETAIL, SENTENCE, EMBEDDED, MASK)
+    return model("generator", nodes, weights, inputs, (IMAGE, STAGE, ATTENTION))
+
+
+def model(
+    name: str,
+    nodes: list[onnx.NodeProto],
+    weights: dict[str, np.ndarray],
+    inputs: tuple[Tensor, ...],
+    outputs: tuple[Tensor, ...],
+) -> onnx.ModelProto:
+    built = helper.make_graph(
+        nodes,
+        name,
+        [value(each) for each in inputs],
+        [value(each) for each in outputs],
+        [numpy_helper.from_array(array, key) for key, array in weights.items()],
+    )
+    made = helper.make_model(
+        built, ir_version=10, opset_imports=[helper.make_opsetid("", 17)], producer_name="tests"
+    )
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def value(tensor: Tensor) -> onnx.ValueInfoProto:
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+    return helper.make_tensor_value_info(tensor.name, kind, tensor.shape)
+
+
+def proof(graphs: dict[str, onnx.ModelProto]) -> dict[str, np.ndarray]:
+    """Two captions of different lengths through ONNX's own reference implementation."""
+    random = np.random.default_rng(3)
+    inputs = {
+        "tokens": np.array([[1, 10, 4, 0], [3, 4, 5, 11]]),
+        "noise": random.normal(size=(2, Z)).astype(np.float32),
+        "detail": random.normal(size=(2, C)).astype(np.float32),
+    }
+    arrays = {}
+    for role, graph in graphs.items():
+        feeds = {each.name: inputs[each.name] for each in graph.graph.input}
+        names = [each.name for each in graph.graph.output]
+        outputs = dict(zip(names, ReferenceEvaluator(graph).run(names, feeds), strict=True))
+        arrays |= {f"{role}.in.{key}": array for key, array in feeds.items()}
+        arrays |= {f"{role}.out.{key}": array for key, array in outputs.items()}
+        inputs |= outputs
+    return arrays
