@@ -1,0 +1,76 @@
+"""What a training step is given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture with one of its captions."""
+
+    images: tuple[Tensor, ...]
+    """(3, px, px) in [-1, 1], smallest first."""
+    tokens: tuple[int, ...]
+    caption: str
+    label: int = -1
+    noise: tuple[float, ...] | None = None
+    attributes: tuple[int, ...] | None = None
+    mask: Tensor | None = None
+    """(1, px, px) at the largest size."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several items, stacked. Shapes: B items, captions of at most T words."""
+
+    images: tuple[Tensor, ...]
+    """(B, 3, px, px) in [-1, 1], smallest first."""
+    tokens: Tensor
+    """(B, T) int64; 0 after the end of a caption."""
+    labels: Tensor
+    """(B,) int64: class ids, -1 where there are no classes."""
+    captions: tuple[str, ...]
+    noise: Tensor | None = None
+    """(B, 26): the standard normal numbers from which a bird was drawn."""
+    attributes: Tensor | None = None
+    """(B, A) int64: what is true of each drawn bird."""
+    mask: Tensor | None = None
+    """(B, 1, px, px) at the largest size: share of each pixel that is bird."""
+    step: int = 0
+    """Number of the training step."""
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on a device."""
+        moved = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                moved[field.name] = value.to(device, non_blocking=True)
+        images = tuple(image.to(device, non_blocking=True) for image in self.images)
+        return replace(self, images=images, **moved)
+
+
+def collate(items: Sequence[Item], step: int = 0) -> Batch:
+    """Stack items; captions are padded to the longest among them."""
+    first = items[0]
+    tokens = torch.zeros((len(items), max(len(item.tokens) for item in items)), dtype=torch.int64)
+    for row, item in zip(tokens, items, strict=True):
+        row[: len(item.tokens)] = torch.tensor(item.tokens)
+    masks = [item.mask for item in items if item.mask is not None]
+    return Batch(
+        images=tuple(
+            torch.stack(sizes) for sizes in zip(*(item.images for item in items), strict=True)
+        ),
+        tokens=tokens,
+        labels=torch.tensor([item.label for item in items]),
+        captions=tuple(item.caption for item in items),
+        noise=None if first.noise is None else torch.tensor([item.noise for item in items]),
+        attributes=None
+        if first.attributes is None
+        else torch.tensor([item.attributes for item in items]),
+        mask=torch.stack(masks) if masks else None,
+        step=step,
+    )

@@ -1,0 +1,117 @@
+"""Drawn birds as a data set."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from t2i.runtime.errors import UsageError
+from t2i.runtime.text import word_tokenizer
+from t2i.train.data.batch import Batch, Item, collate
+from t2i.train.data.birds import captions
+from t2i.train.data.birds.attributes import COLOURS, VALUES, Split
+from t2i.train.data.birds.cache import Series
+from t2i.train.data.birds.dice import Dice, mix
+from t2i.train.data.birds.pose import NOISE
+from t2i.train.data.birds.render import VERSION
+from t2i.train.data.dataset import Dataset
+from t2i.train.data.settings import Settings
+
+if TYPE_CHECKING:
+    from t2i.runtime.runs import Facing
+
+FINE = 256
+"""Birds are drawn at least this large, or twice the largest size asked where that is less, and
+averaged down: a small picture is what one sees of a large one from afar."""
+
+
+class Birds(Dataset):
+    """Birds of one split. Class: the main colour. Each visit says the same facts in new words."""
+
+    def __init__(self, settings: Settings, split: Split) -> None:
+        """Draws what the cache does not hold yet."""
+        tokenizer = word_tokenizer(captions.vocabulary())
+        super().__init__(settings, tokenizer, COLOURS)
+        self.split = split
+        self.series = Series(split, drawn_px(settings.px), settings.seed, settings.facing)
+        self.series.fill(settings.count)
+
+    def __len__(self) -> int:
+        return self.settings.count
+
+    def item(self, index: int, visit_seed: int) -> Item:
+        pixels, bird = self.series.picture(index)
+        facts = self.series.facts(index)
+        attributes = self.series.bird(index)
+        dice = Dice(visit_seed)
+        caption = captions.phrase(facts, dice, self.settings.words)
+        picture = torch.tensor(pixels).permute(2, 0, 1).float() / 127.5 - 1
+        return Item(
+            images=tuple(_averaged(picture, px) for px in self.settings.px),
+            tokens=self.tokens(caption, dice),
+            caption=caption,
+            label=attributes.label,
+            noise=self.series.noise(index),
+            attributes=attributes.codes,
+            mask=_averaged(torch.from_numpy(bird).float()[None], self.settings.px[-1]),
+        )
+
+    def fixed(self, count: int) -> Batch:
+        """Birds of the test split, whose combinations of colours are never trained on."""
+        test = self if self.split == "test" else None
+        if test is None or count > len(test):
+            test = Birds(replace(self.settings, count=count), "test")
+        return collate([test.item(index, mix(index)) for index in range(count)])
+
+    @property
+    def attributes(self) -> tuple[int, ...]:
+        return tuple(map(len, VALUES.values()))
+
+    @property
+    def facing(self) -> "Facing | None":
+        if self.settings.facing == "both":
+            return None
+        from t2i.runtime.runs import Facing
+
+        words = captions.vocabulary()
+        return Facing(
+            left=1 + words.index("left"),
+            right=1 + words.index("right"),
+            noise=NOISE.index("facing"),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "kind": "birds",
+            "renderer": VERSION,
+            "split": self.split,
+            "pictures": len(self),
+            "seed": self.settings.seed,
+            "drawn_px": self.series.side,
+            "facing": self.settings.facing,
+            "attributes": {name: list(values) for name, values in VALUES.items()},
+            "noise": list(NOISE),
+        }
+
+
+def drawn_px(px: tuple[int, ...]) -> int:
+    """At which size birds are drawn so that all of these can be averaged from it.
+
+    Raises:
+        UsageError: one of the sizes is no whole fraction of it.
+    """
+    side = max(px[-1], min(FINE, 2 * px[-1]))
+    if any(side % each for each in px):
+        raise UsageError(
+            f"birds drawn at {side} px cannot be averaged to px = {px}",
+            hint="pass sizes of which each is a whole fraction of the largest, as 64,128,256",
+        )
+    return side
+
+
+def _averaged(picture: Tensor, px: int) -> Tensor:
+    """(C, side, side) -> (C, px, px), each pixel the mean of those it replaces."""
+    factor = picture.shape[-1] // px
+    return F.avg_pool2d(picture, factor) if factor > 1 else picture

@@ -1,0 +1,116 @@
+"""What every data set can do: batches that are a pure function of step and seed."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from t2i.runtime.bundle import Text
+from t2i.runtime.errors import DataError
+from t2i.runtime.text import READ_WORDS, Tokenizer, vocabulary_size
+from t2i.train.data.batch import Batch, Item, collate
+from t2i.train.data.birds.dice import Dice, mix
+from t2i.train.data.settings import Settings
+
+if TYPE_CHECKING:
+    from t2i.runtime.runs import Facing, TextSettings
+    from t2i.train.recipe import Source
+
+
+@lru_cache(maxsize=4)
+def _order(pictures: int, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """In which order an epoch visits the pictures."""
+    return np.random.Generator(np.random.Philox(key=mix(seed, epoch))).permutation(pictures)
+
+
+class Dataset(ABC):
+    """Pictures with captions, numbered from 0. Can be sent to other processes."""
+
+    def __init__(self, settings: Settings, tokenizer: bytes, classes: Sequence[str] = ()) -> None:
+        self.settings = settings
+        self.tokenizer = tokenizer
+        """The vocabulary, as `tokenizer.json`."""
+        self.classes = tuple(classes)
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def item(self, index: int, visit_seed: int) -> Item:
+        """One picture, with the caption and crop that this visit decides."""
+
+    @abstractmethod
+    def fixed(self, count: int) -> Batch:
+        """Pictures and captions that training does not see, the same at every call."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What `recipe.json` says about the data."""
+
+    @property
+    def text(self) -> "TextSettings":
+        from t2i.runtime.runs import TextSettings
+
+        return TextSettings(length=self.settings.words, unknown="drop")
+
+    @property
+    def facing(self) -> "Facing | None":
+        """How to turn pictures at run time, where all of them look one way."""
+        return None
+
+    @property
+    def attributes(self) -> tuple[int, ...]:
+        """Number of values of each attribute."""
+        return ()
+
+    def source(self) -> "Source":
+        """What a recipe is told."""
+        from t2i.train.recipe import Source
+
+        return Source(
+            vocabulary=vocabulary_size(self.tokenizer),
+            length=self.settings.words,
+            classes=self.classes,
+            pictures=len(self),
+            attributes=self.attributes,
+            facing=self.facing,
+        )
+
+    def batch(self, step: int, batch_size: int, seed: int) -> Batch:
+        """The batch of one step: a pure function of its arguments.
+
+        Each epoch visits the pictures in an order of its own and drops what fills no batch.
+
+        Raises:
+            DataError: there are fewer pictures than fit in a batch.
+        """
+        steps = len(self) // batch_size
+        if steps == 0:
+            raise DataError(
+                f"{len(self)} pictures are too few for batches of {batch_size}",
+                hint=f"add pictures, or pass --set batch_size={max(1, len(self))}",
+            )
+        epoch, place = divmod(step, steps)
+        chosen = _order(len(self), seed, epoch)[place * batch_size : (place + 1) * batch_size]
+        return collate([self.item(int(n), mix(seed, epoch, int(n))) for n in chosen], step)
+
+    @cached_property
+    def _reader(self) -> Tokenizer:
+        digest = hashlib.sha256(self.tokenizer).hexdigest()
+        text = Text("tokenizer.json", digest, READ_WORDS, "drop")
+        return Tokenizer.from_json(self.tokenizer, text)
+
+    def tokens(self, caption: str, dice: Dice) -> tuple[int, ...]:
+        """Ids of the known words; of a long caption a random choice, in their order.
+
+        Source:
+            AttnGAN's official `datasets.py`, `get_caption`.
+        """
+        tokens = self._reader.read(caption).tokens
+        if len(tokens) <= self.settings.words:
+            return tokens
+        kept = sorted(dice.shuffled(range(len(tokens)))[: self.settings.words])
+        return tuple(tokens[place] for place in kept)

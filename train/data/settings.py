@@ -1,0 +1,31 @@
+"""Which pictures and captions to train on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A data set, as `t2i-train` and `recipe.json` spell it."""
+
+    kind: Literal["birds", "folder", "cub"]
+    """Drawn birds, a folder in the imagefolder layout, or the files of CUB-200-2011."""
+    folder: str | None = None
+    """Where the pictures lie; drawn birds need none."""
+    px: tuple[int, ...] = (64, 128, 256)
+    """Sides of the pictures in a batch, smallest first."""
+    words: int = 18
+    """Longest caption; of a longer one so many words are picked at random, in their order."""
+    count: int = 8000
+    """How many drawn birds make an epoch."""
+    facing: Literal["both", "right"] = "both"
+    """`right`: every drawn bird looks right, and turning it is the last step at run time."""
+    crop: bool = True
+    """Photographs: a random window out of a picture 76/64 as large, mirrored every other time.
+    Otherwise the square in its middle."""
+    min_word_count: int = 1
+    """Words that are rarer in the captions of a folder are unknown."""
+    seed: int = 0
+    """Which drawn birds."""

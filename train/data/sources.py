@@ -1,0 +1,40 @@
+"""From settings to a data set."""
+
+from typing import TYPE_CHECKING
+
+from t2i.runtime.errors import DataError, UsageError
+from t2i.train.data.settings import Settings, Split
+
+if TYPE_CHECKING:
+    from t2i.train.data.dataset import Dataset
+
+
+def open(settings: Settings, split: Split = "train") -> "Dataset":
+    """Make a data set ready: draw the birds that are not drawn yet, or read the folder's captions.
+
+    Raises:
+        UsageError: the settings contradict themselves.
+        DataError: the data are not what they should be.
+    """
+    _check(settings)
+    if settings.kind == "birds":
+        from t2i.train.data.birds.dataset import Birds
+
+        return Birds(settings, split)
+    raise DataError("later", hint="later")
+
+
+def _check(settings: Settings) -> None:
+    if not settings.px or list(settings.px) != sorted(set(settings.px)) or settings.px[0] < 1:
+        raise UsageError(
+            f"px = {settings.px} are no sizes of pictures",
+            hint="list different positive sizes, smallest first, as in px=64,128,256",
+        )
+    for name in ("words", "count", "min_word_count"):
+        if getattr(settings, name) < 1:
+            raise UsageError(f"{name} must be at least 1", hint=f"pass --set {name}=1 or more")
+    if settings.kind != "birds" and not settings.folder:
+        raise UsageError(
+            f"data of kind {settings.kind!r} lie in a folder, and none is given",
+            hint="pass --data FOLDER",
+        )
