@@ -1,7 +1,7 @@
 """What a training step is given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -44,13 +44,19 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on a device."""
-        moved = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Tensor):
-                moved[field.name] = value.to(device, non_blocking=True)
-        images = tuple(image.to(device, non_blocking=True) for image in self.images)
-        return replace(self, images=images, **moved)
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=True)
+
+        return replace(
+            self,
+            images=tuple(image.to(device, non_blocking=True) for image in self.images),
+            tokens=self.tokens.to(device, non_blocking=True),
+            labels=self.labels.to(device, non_blocking=True),
+            noise=moved(self.noise),
+            attributes=moved(self.attributes),
+            mask=moved(self.mask),
+        )
 
 
 def collate(items: Sequence[Item], step: int = 0) -> Batch:

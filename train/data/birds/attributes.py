@@ -158,8 +158,12 @@ def _part_colours(dice: Dice) -> Facts:
 
 def _marks(dice: Dice, bird: Bird) -> Facts:
     """At most three of bill, bars, rings and the like, none in the colour it lies on."""
-    under = {"wing_bars": (bird.wing,), "eye_ring": (bird.head,), "mask": (bird.head,)}
-    under["eyebrow"] = (bird.head, bird.crown)
+    under = {
+        "wing_bars": {bird.wing},
+        "eye_ring": {bird.head},
+        "mask": {bird.head},
+        "eyebrow": {bird.head, bird.crown},
+    }
     likely = {
         "beak": 0.40,
         "beak_colour": 0.26,
@@ -175,7 +179,7 @@ def _marks(dice: Dice, bird: Bird) -> Facts:
     for name, probability in likely.items():
         if len(facts) == 3 or not dice.chance(probability):
             continue
-        unremarkable = (NONE, *under.get(name, ()))
+        unremarkable = {NONE} | under.get(name, set())
         values = [value for value in VALUES[name] if value not in unremarkable]
         if values:
             facts[name] = "long" if name == "tail_length" else dice.choice(values)

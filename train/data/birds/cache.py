@@ -75,7 +75,7 @@ class Series:
         return pixels[place], mask.reshape(self.side, self.side).astype(bool)
 
     def fill(self, count: int) -> None:
-        """Draw what is missing of the first `count` birds, in as many processes as there are CPUs."""
+        """Draw what is missing of the first `count` birds, on all cores."""
         chunks = range(-(-count // CHUNK))
         missing = [chunk for chunk in chunks if not _path(self.folder, chunk, "pixels").exists()]
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -7,13 +7,14 @@ is all the antialiasing there is.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[np.floating[Any]]
 """One number a pixel, (H, W), or what broadcasts to it."""
-Colour = npt.NDArray[np.float32]
+Colour = npt.NDArray[np.floating[Any]]
 """(3,) or (H, W, 3), RGB in [0, 1]."""
 
 

@@ -172,7 +172,7 @@ def _colours(
     x, y = canvas.local(pose.centre, pose.axis)
     x, y = x * (1 / (0.2 * pose.scale)), y * (1 / (0.12 * pose.scale * pose.plumpness))
     fringe = 0.05 * np.sin(x * 34 + 3 * np.sin(y * 9))
-    below = 1 - smooth(-0.16, 0.20, y + 0.10 * x - 0.30 * np.maximum(x - 0.25, 0) + fringe)
+    below = 1 - smooth(-0.14, 0.20, y - 0.06 + 0.10 * x - 0.30 * np.maximum(x - 0.25, 0) + fringe)
     front = smooth(0.02, 0.34, x + 0.25 * y + 0.7 * fringe)
     under = blend(paint("belly"), paint("breast"), front)
     u, v = canvas.local(pose.head, pose.gaze)
@@ -220,10 +220,10 @@ def _breast_marks(kind: str, x: Field, y: Field) -> Field:
 
 def wing(canvas: Canvas, bird: Bird, pose: Pose, paint: Paint) -> None:
     """The folded wing: scaly coverts in front, long flight feathers behind."""
-    scale, radius = pose.scale, 0.078 * pose.scale * pose.plumpness
-    shoulder = pose.chest + scale * pose.axis * complex(-0.005, 0.026)
+    scale, radius = pose.scale, 0.072 * pose.scale * pose.plumpness
+    shoulder = pose.chest + scale * pose.axis * complex(-0.010, 0.040)
     reach = 0.085 if bird.tail_length == "short" else 0.10
-    tip = pose.rump - scale * pose.axis * complex(reach, 0.002)
+    tip = pose.rump - scale * pose.axis * complex(reach, -0.004)
     length = abs(tip - shoulder)
     window = canvas.around((shoulder, tip), 1.25 * radius)
     x, y = window.local(shoulder, (tip - shoulder) / length)
@@ -269,7 +269,7 @@ def eye(canvas: Canvas, bird: Bird, pose: Pose, paint: Paint) -> None:
     window = canvas.around((centre,), 2.5 * radius)
     away = window.circle(centre, 0)
     if bird.eye_ring != NONE:
-        window.paint(PLUMAGE[bird.eye_ring], window.cover(away - 1.75 * radius))
+        window.paint(PLUMAGE[bird.eye_ring], window.cover(away - 1.6 * radius))
     else:
         window.paint(shade(paint("head"), 0.45), 0.7 * window.cover(away - 1.28 * radius))
     window.paint(rgb(13, 10, 10), window.cover(away - radius), PARTS.index("eye"))

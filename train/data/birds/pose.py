@@ -107,8 +107,10 @@ def pose(bird: Bird, chance: Chance) -> Pose:
     plumpness = between(0.93, 1.10, chance.plumpness) * (1.05 if bird.size == "small" else 1.0)
     tilt = between(*_TILT[bird.ground], chance.tilt)
     axis = towards(tilt)
+    # Long tails and long bills stay within the picture.
+    room = 0.045 * (bird.tail_length == "long") - 0.025 * (bird.beak in ("long", "curved"))
     centre = complex(
-        0.5 + between(-0.03, 0.03, chance.across) + (0.035 if bird.tail_length == "long" else 0),
+        0.5 + between(-0.03, 0.03, chance.across) + room,
         0.475 + between(-0.02, 0.02, chance.height) + _LIFT[bird.ground],
     )
     chest = centre + 0.055 * scale * axis
@@ -117,7 +119,7 @@ def pose(bird: Bird, chance: Chance) -> Pose:
     neck = towards(tilt + between(*_NECK[bird.ground], chance.neck))
     tail = towards(tilt + between(-16, 12, chance.tail_lift))
     thickness = _PERCH[bird.ground] * between(0.85, 1.15, chance.thickness)
-    drop = {"grass": chest_radius + 0.085 * scale, "water": chest_radius * 0.42}
+    drop = {"grass": chest_radius + 0.085 * scale, "water": chest_radius * 0.60}
     perch = chest_radius + 0.052 * scale + thickness
     return Pose(
         scale=scale,
@@ -133,7 +135,7 @@ def pose(bird: Bird, chance: Chance) -> Pose:
         gaze=towards(between(-8, 10, chance.gaze)),
         tail=tail,
         tail_root=rump + 0.035 * scale * tail,
-        tail_length=(0.27 if bird.tail_length == "long" else 0.15)
+        tail_length=(0.25 if bird.tail_length == "long" else 0.15)
         * scale
         * between(0.94, 1.06, chance.tail_length),
         level=centre.imag - drop.get(bird.ground, perch),

@@ -1,6 +1,7 @@
 """What stands behind and around the bird: air, blurred leaves, clouds, branch, grass, water."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -53,12 +54,12 @@ _BLURS = (
 )
 # Leaves: place along the branch, side, angle in degrees, length, breadth, curl.
 _LEAVES = (
-    (-0.43, 1, 64, 0.135, 0.33, 0.10),
-    (-0.36, -1, -74, 0.112, 0.40, -0.14),
-    (-0.27, 1, 118, 0.085, 0.30, -0.10),
-    (0.36, 1, 46, 0.130, 0.36, -0.12),
-    (0.44, -1, -52, 0.140, 0.30, 0.12),
-    (0.30, -1, -112, 0.092, 0.42, 0.08),
+    (-0.43, 1, 64, 0.158, 0.33, 0.10),
+    (-0.36, -1, -74, 0.130, 0.40, -0.14),
+    (-0.27, 1, 118, 0.098, 0.31, -0.10),
+    (0.36, 1, 46, 0.150, 0.36, -0.12),
+    (0.44, -1, -52, 0.160, 0.31, 0.12),
+    (0.30, -1, -112, 0.106, 0.42, 0.08),
 )
 
 
@@ -145,52 +146,64 @@ def _leaf(
     window.paint(np.minimum(green * light[..., None].astype(np.float32), 1), window.cover(shape))
 
 
-def _blades(
-    canvas: Canvas, base: float, height: float, colour: Colour, thickness: float, drift: float
-) -> None:
-    """One row of grass, each blade with its own height and bend."""
-    window = canvas.window(0, 1, base - 0.2 * height, base + 1.25 * height)
-    spacing = 3.4 * thickness
-    t = np.clip((window.y - base) * (1 / height), -0.2, 1.3)
+def _blades(canvas: Canvas, row: "_Row", colour: Colour, drift: float) -> None:
+    """One row of grass, each blade with its own height, bend and tint; the roots fade away."""
+    window = canvas.window(0, 1, row.base, row.base + row.height)
+    spacing = 3.2 * row.thickness
+    t = np.clip((window.y - row.base) * (1 / row.height), 0, 1)
     for layer in range(2):
-        shifted = window.x * (1 / spacing) + (drift * 3 + 0.5 * layer)
-        # The bend of a blade is at most one spacing, so its own cell finds it.
+        shifted = window.x * (1 / spacing) + (3 * drift + 0.5 * layer)
+        # A blade bends by less than half the spacing, so it stays in its own cell.
         cell = np.floor(shifted)
-        tall = 0.72 + 0.28 * np.sin(cell * 2.399 + layer * 1.3)
-        lean = 0.42 * np.sin(cell * 4.117 + layer * 2.1)
+        tall = 0.68 + 0.32 * np.sin(cell * 2.399 + 1.3 * layer)
+        lean = 0.40 * np.sin(cell * 4.117 + 2.1 * layer)
         rise = np.clip(t / tall, 0, 1)
         off = np.abs(shifted - cell - 0.5 - lean * rise * rise) * spacing
-        shape = off - thickness * (1 - rise)
-        light = 0.90 + 0.16 * rise + 0.07 * np.sin(cell * 1.7)
+        light = 0.96 + row.contrast * (rise + np.sin(cell * 1.7 + layer))
+        roots = smooth(0, row.fade, t) * (t < tall)
         window.paint(
             np.minimum(colour * light[..., None], 1),
-            window.cover(shape) * (t < tall) * smooth(-0.2, 0.15, t),
+            window.cover(off - row.thickness * (1 - rise)) * roots,
         )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of grass."""
+
+    base: float
+    height: float
+    thickness: float
+    contrast: float
+    fade: float
+    """Share of the height over which the roots appear."""
 
 
 def meadow(canvas: Canvas, pose: Pose, chance: Chance) -> None:
     """Grass behind the bird, and the shadow that it casts."""
     hill = pose.level + 0.07 + 0.018 * np.sin(canvas.x * 5 + between(0, 6, chance.slope))
     green = blend(*_MEADOW, chance.season)
-    depth = np.clip((hill - canvas.y) * (1 / 0.38), 0, 1)
-    light = 1.10 - 0.34 * depth
-    canvas.paint(green * light[..., None], smooth(-0.008, 0.008, hill - canvas.y))
-    for row in range(5):
-        near = (row + 1) / 5
-        base = pose.level + 0.05 - 0.30 * near**1.4
-        tint = green * (1.08 - 0.30 * near)
-        height = (0.030 + 0.050 * near) * between(0.9, 1.1, chance.foliage)
-        _blades(canvas, base, height, tint, 0.0030 + 0.0040 * near, chance.bend + 0.37 * row)
+    depth = np.clip((hill - canvas.y) * (1 / 0.40), 0, 1)
+    light = 1.10 - 0.36 * depth  # the ground darkens towards us, and each row of blades with it
+    canvas.paint(green * light[..., None], smooth(-0.006, 0.006, hill - canvas.y))
+    tall = between(0.9, 1.12, chance.foliage)
+    for number in range(7):
+        near = number / 6
+        base = pose.level + 0.035 - 0.34 * near**1.25
+        row = _Row(base, (0.034 + 0.062 * near) * tall, 0.0028 + 0.0040 * near, 0.055, 0.6)
+        tint = green * (1.10 - 0.36 * (pose.level + 0.08 - base) / 0.40)
+        _blades(canvas, row, tint, chance.bend + 0.37 * number)
     x = (canvas.x - (pose.centre.real - 0.02)) * (1 / (0.22 * pose.scale))
     y = (canvas.y - (pose.level - 0.004)) * (1 / 0.026)
-    canvas.paint(green * 0.42, 0.55 * np.exp(-1.4 * (x * x + y * y)))
+    canvas.paint(green * 0.42, 0.5 * np.exp(-1.4 * (x * x + y * y)))
 
 
 def foreground(canvas: Canvas, pose: Pose, chance: Chance) -> None:
     """Blades before the feet."""
-    green = blend(*_MEADOW, chance.season) * 0.80
-    height = 0.075 * between(0.85, 1.15, chance.foliage)
-    _blades(canvas, pose.level - 0.055, height, green, 0.0052, chance.bend)
+    green = blend(*_MEADOW, chance.season) * 0.86
+    height = 0.085 * between(0.85, 1.15, chance.foliage)
+    row = _Row(pose.level - 0.058, height, 0.0050, 0.07, 0.4)
+    _blades(canvas, row, green, chance.bend)
 
 
 def water(canvas: Canvas, pose: Pose, chance: Chance, *, near: bool) -> None:

@@ -3,7 +3,10 @@
 Where a table has weights, a phrase is said as often as its number tells.
 """
 
-COLOUR = {
+Said = dict[str, float]
+"""Ways to say one thing, and how often each."""
+
+COLOUR: dict[str, Said] = {
     "red": {"red": 12, "bright red": 1, "crimson": 1.5, "scarlet": 1.5, "ruby": 0.5},
     "orange": {"orange": 12, "bright orange": 1, "tangerine": 0.7},
     "yellow": {"yellow": 12, "bright yellow": 1.5, "golden": 1, "lemon yellow": 0.5, "gold": 0.5},
@@ -16,13 +19,13 @@ COLOUR = {
     "black": {"black": 12, "jet black": 0.8, "ebony": 0.4},
     "white": {"white": 12, "snow white": 0.6, "snowy": 0.5, "ivory": 0.4},
 }
-SIZE = {
+SIZE: dict[str, Said] = {
     "small": {"small": 5, "little": 3, "tiny": 2.5},
     "large": {"large": 4, "big": 4, "huge": 0.5},
 }
-BIRD = {"bird": 20, "songbird": 0.6}
+BIRD: Said = {"bird": 20, "songbird": 0.6}
 
-PART = {
+PART: dict[str, Said] = {
     "crown": {"crown": 5, "cap": 3},
     "head": {"head": 1},
     "throat": {"throat": 1},
@@ -32,7 +35,7 @@ PART = {
     "tail": {"tail": 7, "tail feathers": 1},
 }
 MANY = ("wings", "tail feathers")
-BEARING = {
+BEARING: dict[str, Said] = {
     "crown": {"crowned": 1, "capped": 1},
     "head": {"headed": 1},
     "throat": {"throated": 1},
@@ -43,14 +46,14 @@ BEARING = {
 }
 """The part in a compound: a white bellied bird."""
 
-BEAK = {"beak": 1, "bill": 1}
-BEAK_SHAPE = {
+BEAK: Said = {"beak": 1, "bill": 1}
+BEAK_SHAPE: dict[str, Said] = {
     "short": {"short": 4, "short pointed": 2, "small": 1, "stubby": 0.5},
     "cone": {"thick": 3, "cone shaped": 2, "stout": 2, "conical": 1},
     "long": {"long": 4, "long pointed": 2, "long thin": 2, "long straight": 1},
     "curved": {"curved": 4, "long curved": 2, "downward curved": 1, "hooked": 0.7},
 }
-MARK = {
+MARK: dict[str, Said] = {
     "wing_bars": {
         "{colour} wing bars": 4,
         "{colour} wingbars": 3,
@@ -82,11 +85,11 @@ MARK = {
     },
     "tail_length": {"a long tail": 1},
 }
-BARRED_WINGS = {"{wing} with {colour} bars": 2, "{wing} with {colour} wing bars": 1}
+BARRED_WINGS: Said = {"{wing} with {colour} bars": 2, "{wing} with {colour} wing bars": 1}
 LONG = "long"
 AND = "and"
 
-PLACE = {
+PLACE: dict[str, Said] = {
     "branch": {
         "on a branch": 4,
         "sitting on a branch": 2,
@@ -119,7 +122,7 @@ PLACE = {
         "on a lawn": 0.6,
     },
 }
-FACING = {
+FACING: dict[str, Said] = {
     "left": {
         "facing left": 5,
         "looking left": 2,
@@ -134,7 +137,7 @@ FACING = {
     },
 }
 
-DETERMINER = {
+DETERMINER: Said = {
     "a": 7,
     "this": 4,
     "the": 2,
@@ -142,13 +145,13 @@ DETERMINER = {
     "a picture of a": 0.4,
     "a drawing of a": 0.3,
 }
-THIS = {"this": 4, "the": 2, "a": 1}
-WITH = {"with": 5, "that has": 2, "which has": 1, "has": 0.6}
+THIS: Said = {"this": 4, "the": 2, "a": 1}
+WITH: Said = {"with": 5, "that has": 2, "which has": 1, "has": 0.6}
 
 # Sentences. Empty slots vanish; doubled spaces too. {bird} carries adjectives and colour, {plain}
 # only adjectives; {list} is "a black crown, white wings and …", {bare} the same without articles,
 # {clauses} "its wings are white and …".
-PLAIN_SHAPES = {
+PLAIN_SHAPES: Said = {
     "{det} {bird} {where}": 10,
     "{bird} {where}": 4,
     "{det} {bird} {place} {facing}": 2,
@@ -162,7 +165,7 @@ PLAIN_SHAPES = {
     "{this} {plain} has {main} feathers {where}": 0.4,
     "{place}, {det} {bird} {facing}": 0.8,
 }
-SHAPES = {
+SHAPES: Said = {
     "{det} {bird} {with} {list} {where}": 12,
     "{bird} {with} {list} {where}": 2.5,
     "{det} {bird} {where}, {with} {list}": 1.5,
@@ -178,14 +181,17 @@ SHAPES = {
     "{det} {bird}, {clauses}, {where}": 1,
     "{place}, {det} {bird} with {list} {facing}": 1.2,
 }
-UNNAMED_SHAPES = {
+UNNAMED_SHAPES: Said = {
     "{det} {plain} {with} {list} {where}": 5,
     "{this} {plain} has {list} {where}": 6,
     "{plain} with {list} {where}": 2,
     "{det} {plain} {where}. {clauses}": 1,
 }
-NOTHING_SHAPES = {"{det} {plain} {where}": 3, "{plain} {where}": 1}
-PAIR_SHAPES = {"{det} {main} and {wing} {plain} {where}": 2, "{main} and {wing} {plain} {where}": 1}
+NOTHING_SHAPES: Said = {"{det} {plain} {where}": 3, "{plain} {where}": 1}
+PAIR_SHAPES: Said = {
+    "{det} {main} and {wing} {plain} {where}": 2,
+    "{main} and {wing} {plain} {where}": 1,
+}
 """For a bird of which only the colour of its wings is said besides."""
 CLAUSE = {"is": "its {part} is {colour}", "are": "its {part} are {colour}", "has": "it has {thing}"}
 ARTICLES = ("a", "an")
