@@ -5,8 +5,13 @@ they compute what PyTorch computed, and `manifest.json`, which says everything a
 no file name is parsed, nothing is retyped. These dataclasses are its only definition.
 """
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+from t2i.runtime import archives, graph_files, records, rules
+from t2i.runtime.errors import BundleError
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -168,3 +173,84 @@ class Manifest:
     licence: str
     paper: str
     precision: Literal["fp16-stored", "fp32", "fp16", "int8"]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was found sound: every file is there and is what the manifest says."""
+
+    manifest: Manifest
+    sha256: str
+    """Of `manifest.json`, which holds the hashes of all other files: the hash of the bundle."""
+    archive: archives.Folder | archives.Zip
+
+    @classmethod
+    def load(cls, path: Path) -> "Bundle":
+        """Read a folder or a zip, trusting nothing in it.
+
+        Raises:
+            BundleError: whatever is wrong with it.
+        """
+        archive = archives.open_archive(path)
+        data = archive.read(MANIFEST, rules.MANIFEST_BYTES)
+        bundle = cls(read_manifest(data, path.name), hashlib.sha256(data).hexdigest(), archive)
+        for name in bundle.files:
+            bundle.read(name)
+        return bundle
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def files(self) -> dict[str, tuple[str, int | None]]:
+        """SHA-256 and size of each file but the manifest; a tokenizer has no size of its own."""
+        listed: list[Graph | File] = [*self.manifest.graphs, self.manifest.proof]
+        listed += [file for file in (self.manifest.preview, self.manifest.card) if file]
+        files = {each.file: (each.sha256, each.bytes) for each in listed}
+        if text := self.manifest.text:
+            files[text.tokenizer] = (text.sha256, None)
+        return files
+
+    def graph(self, role: str) -> Graph:
+        return next(graph for graph in self.manifest.graphs if graph.role == role)
+
+    def read(self, name: str) -> bytes:
+        """One file, checked again: it may have changed since the bundle was loaded.
+
+        Raises:
+            BundleError: it is missing or damaged, or a graph that names other files.
+        """
+        sha256, size = self.files[name]
+        data = self.archive.read(name, rules.TOKENIZER_BYTES if size is None else size)
+        if size not in (None, len(data)) or hashlib.sha256(data).hexdigest() != sha256:
+            raise BundleError(
+                f"{name} of {self.archive.path.name} is not the file that was published: "
+                "its hash differs from the manifest's",
+                hint=archives.AGAIN,
+            )
+        if name in {graph.file for graph in self.manifest.graphs}:
+            graph_files.refuse_other_files(data, name)
+        return data
+
+
+def read_manifest(data: bytes, where: str) -> Manifest:
+    """The contents of a `manifest.json`; `where` names the bundle in errors.
+
+    Raises:
+        BundleError: it is not one, or it is newer than this program.
+    """
+    try:
+        contents = records.loads(data)
+        schema = contents.get("schema") if isinstance(contents, dict) else None
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise BundleError(
+                f"{where} was made by a newer version of t2i (schema {schema}, known is {SCHEMA})",
+                hint="upgrade: pip install --upgrade t2i",
+            )
+        manifest = records.decode(Manifest, contents)
+    except records.RecordError as error:
+        raise BundleError(f"{MANIFEST} of {where}: {error}", hint=archives.AGAIN) from error
+    for problem in rules.problems(manifest):
+        raise BundleError(f"{MANIFEST} of {where}: {problem}", hint=archives.AGAIN)
+    return manifest

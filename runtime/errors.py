@@ -65,5 +65,6 @@ class ScoreError(T2IError):
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """A hint that names the closest known word, else all of them."""
     known = sorted(known)
-    close = get_close_matches(wrong, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+    if close := get_close_matches(wrong[:80], known, n=1):
+        return f"did you mean {close[0]!r}?"
+    return f"known are: {', '.join(known)}" if known else "none is known here yet"

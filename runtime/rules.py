@@ -1,0 +1,188 @@
+"""What must hold within a manifest, beyond the types of its fields.
+
+A stranger may have written it: whatever the program later relies on (a file name, a size, a tensor
+that a graph will ask for) is settled here, so that nothing further in needs to doubt it.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from t2i.runtime.bundle import Graph, Manifest, Tensor
+
+MANIFEST_BYTES = 2**20
+TOKENIZER_BYTES = 2**24
+FILE_BYTES = 2**26  # proof, preview, card
+GRAPH_BYTES = 2**31  # the format itself allows no more
+PICTURE_PX = range(4, 4097)
+TEXT_LENGTH = range(1, 1025)
+NOISE_DIMENSIONS = 2**24  # so many counters belong to one picture
+
+DTYPES = ("float32", "float16", "int64", "int32", "uint8", "bool", "string")
+# The graphs that a pipeline cannot do without, and all that it may have.
+ROLES: dict[str, tuple[set[str], set[str]]] = {
+    "gan": ({"generator"}, {"text", "image", "invert", "edit"}),
+    "tokens": ({"pixels"}, {"text", "codes", "prefill", "step"}),
+    "latent": ({"generator"}, {"text", "image", "invert", "edit"}),
+    "score": ({"image"}, {"text", "caption"}),
+    "features": ({"image"}, set()),
+}
+
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TENSOR = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def problems(manifest: "Manifest") -> Iterator[str]:
+    """Everything that is wrong, most basic first: what comes later assumes what came before."""
+    rules: tuple[Callable[[Manifest], Iterator[str]], ...] = (
+        _names,
+        _files,
+        _numbers,
+        _graphs,
+        _text,
+        _drawing,
+    )
+    for rule in rules:
+        yield from rule(manifest)
+
+
+def _names(manifest: "Manifest") -> Iterator[str]:
+    for field in ("name", "system"):
+        if not _NAME.fullmatch(getattr(manifest, field)):
+            yield f"{field}: letters, digits, '.', '_' and '-' make a name"
+    for field in ("licence", "paper"):
+        if not getattr(manifest, field).isprintable():
+            yield f"{field}: has characters that cannot be printed"
+    if len(set(manifest.classes)) < len(manifest.classes):
+        yield "classes: the same class twice"
+    if manifest.condition == "class" and not manifest.classes:
+        yield "classes: empty, though the condition is a class"
+
+
+def _files(manifest: "Manifest") -> Iterator[str]:
+    listed = [(each.file, each.sha256, each.bytes, GRAPH_BYTES) for each in manifest.graphs]
+    for file in (manifest.proof, manifest.preview, manifest.card):
+        if file:
+            listed.append((file.file, file.sha256, file.bytes, FILE_BYTES))
+    if manifest.text:
+        listed.append((manifest.text.tokenizer, manifest.text.sha256, 1, TOKENIZER_BYTES))
+    for name, sha256, size, limit in listed:
+        if not _FILE.fullmatch(name):
+            yield f"{name[:100]!r} is not the plain name of a file"
+        elif not _SHA256.fullmatch(sha256):
+            yield f"{name}: its sha256 is not 64 hexadecimal digits"
+        elif not 0 < size <= limit:
+            yield f"{name}: {size} bytes is out of range, at most {limit}"
+    names = [name.lower() for name, *_ in listed]
+    if len({*names, "manifest.json"}) <= len(names):
+        yield "one file is named for two things"
+
+
+def _numbers(manifest: "Manifest") -> Iterator[str]:
+    if manifest.image_px not in PICTURE_PX:
+        yield f"image_px: {manifest.image_px} is out of range"
+    batches = manifest.check.batches
+    if not batches or min(batches) < 1:
+        yield "check.batches: not a list of positive numbers"
+    if manifest.check.tolerance <= 0 or manifest.check.worst < 0:
+        yield "check: a difference cannot be negative"
+    sizes = [size for noise in manifest.noise for size in noise.shape]
+    if any(not 0 < size <= NOISE_DIMENSIONS for size in sizes) or len(sizes) > 100:
+        yield "noise: a shape is out of range"
+        return
+    total = sum(math.prod(noise.shape) for noise in manifest.noise)
+    if total > NOISE_DIMENSIONS:
+        yield f"noise: {total} dimensions, at most {NOISE_DIMENSIONS} can be drawn"
+    if len({noise.name for noise in manifest.noise}) < len(manifest.noise):
+        yield "noise: the same name twice"
+
+
+def _graphs(manifest: "Manifest") -> Iterator[str]:
+    roles = [graph.role for graph in manifest.graphs]
+    if len(set(roles)) < len(roles):
+        yield "graphs: the same role twice"
+    needed, further = ROLES[manifest.pipeline]
+    for role in sorted(needed - set(roles)):
+        yield f"graphs: the pipeline {manifest.pipeline!r} needs a {role!r}"
+    for role in sorted(set(roles) - needed - further):
+        yield f"graphs: the pipeline {manifest.pipeline!r} has no use for a {role[:40]!r}"
+    for graph in manifest.graphs:
+        if graph.file != f"{graph.role}.onnx":
+            yield f"graphs: the file of {graph.role!r} is not called {graph.role}.onnx"
+        for tensors in (graph.inputs, graph.outputs):
+            if len({each.name for each in tensors}) < len(tensors):
+                yield f"{graph.role}: two tensors of the same name"
+            for tensor in tensors:
+                if not _is_sound(tensor):
+                    yield f"{graph.role}: the tensor {tensor.name[:40]!r} is not described soundly"
+
+
+def _is_sound(tensor: "Tensor") -> bool:
+    low, high = tensor.range or (0.0, 0.0)
+    return (
+        bool(_TENSOR.fullmatch(tensor.name))
+        and tensor.dtype in DTYPES
+        and 1 <= len(tensor.shape) <= 8
+        and all(
+            each.isidentifier() if isinstance(each, str) else 0 < each < 2**31
+            for each in tensor.shape
+        )
+        and low <= high
+    )
+
+
+def _text(manifest: "Manifest") -> Iterator[str]:
+    by_words = manifest.condition in ("caption", "class")
+    reads = [graph for graph in manifest.graphs if graph.role == "text"]
+    if reads and not (manifest.text and by_words):
+        yield "text: there is a text graph, but nothing that makes its tokens"
+    if manifest.pipeline == "gan" and by_words and not reads:
+        yield f"graphs: the condition {manifest.condition!r} needs a 'text'"
+    if manifest.text and manifest.text.length not in TEXT_LENGTH:
+        yield f"text.length: {manifest.text.length} is out of range"
+    for graph in reads:
+        if [(each.name, each.dtype, len(each.shape)) for each in graph.inputs] != [
+            ("tokens", "int64", 2)
+        ]:
+            yield "text: its one input must be `tokens`, int64 (B, T)"
+
+
+def _drawing(manifest: "Manifest") -> Iterator[str]:
+    """A generator finds every input among noise and text, and draws pictures of the stated size."""
+    if manifest.pipeline != "gan":
+        return
+    graphs = {graph.role: graph for graph in manifest.graphs}
+    generator = graphs.get("generator")
+    if not generator:
+        return
+    yield from _wiring(manifest, generator, graphs.get("text"))
+    outputs = {each.name: each for each in generator.outputs}
+    if "image" not in outputs or outputs["image"].shape[2:] != (manifest.image_px,) * 2:
+        yield "generator: no output `image` (B, 3, image_px, image_px)"
+    for name, tensor in outputs.items():
+        _, *shape = tensor.shape
+        picture = name.startswith("image") and shape == [3, *shape[2:] * 2]
+        attention = name.startswith("attention") and len(shape) == 3
+        if tensor.dtype != "float32" or not (picture or attention):
+            yield f"generator: its output {name!r} is neither a picture nor an attention"
+
+
+def _wiring(manifest: "Manifest", generator: "Graph", text: "Graph | None") -> Iterator[str]:
+    offered = {each.name: (each.dtype, each.shape[1:]) for each in text.outputs} if text else {}
+    for noise in manifest.noise:
+        if noise.name in offered:
+            yield f"noise: {noise.name[:40]!r} is an output of the text graph too"
+        offered[noise.name] = ("float32", noise.shape)
+    wanted = {each.name: each for each in generator.inputs}
+    for name in sorted({noise.name for noise in manifest.noise} - set(wanted)):
+        yield f"noise: the generator has no input {name[:40]!r}"
+    for name, tensor in wanted.items():
+        if name not in offered:
+            if not (manifest.condition == "vector" and name == "sentence"):
+                yield f"generator: nothing provides its input {name!r}"
+        elif offered[name] != (tensor.dtype, tensor.shape[1:]):
+            yield f"generator: its input {name!r} differs from what provides it"
