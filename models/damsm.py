@@ -43,10 +43,13 @@ class Settings:
 
 
 class EncodedText(NamedTuple):
-    """Words (B, E, T), zero at padding; sentence (B, E); mask (B, T) bool, True = a word."""
+    """Sentence (B, E); words (B, E, T), zero at padding; mask (B, T) bool, True = a word.
 
-    words: Tensor
+    In the order in which a generator takes them.
+    """
+
     sentence: Tensor
+    words: Tensor
     mask: Tensor
 
 
@@ -75,7 +78,7 @@ class TextEncoder(nn.Module):
     def forward(self, tokens: Tensor) -> EncodedText:
         mask = tokens != 0
         states = self.recurrent(self.dropout(self.embedding(tokens)), mask)
-        return EncodedText(states.each.transpose(1, 2), states.last, mask)
+        return EncodedText(states.last, states.each.transpose(1, 2), mask)
 
 
 class ImageEncoder(nn.Module):

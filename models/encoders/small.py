@@ -38,10 +38,13 @@ class SmallTrunk(nn.Module):
         self.whole = _seen(4 * width, 8 * width, stride=2)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        # Antialiasing does nothing when a picture grows, and keeps thin lines when it shrinks.
+        # Antialiasing does nothing when a picture grows, and keeps thin lines when it shrinks. In
+        # float32, because its gradient exists in half precision on some devices only.
         size = (self.px, self.px)
-        images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
-        maps = self.regions(images)
+        resized = F.interpolate(
+            images.float(), size, mode="bilinear", align_corners=False, antialias=True
+        )
+        maps = self.regions(resized)
         return maps, self.whole(maps).mean(dim=(2, 3))
 
 

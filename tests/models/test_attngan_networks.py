@@ -44,8 +44,7 @@ def toy(settings: attngan.Settings = TOY) -> dict[str, nn.Module]:
 
 @torch.no_grad()
 def draw(networks: dict[str, nn.Module], tokens: Tensor) -> attngan.Drawn:
-    text = networks["text"](tokens)
-    return networks["generator"](*draws(tokens), text.sentence, text.words, text.mask)
+    return networks["generator"](*draws(tokens), *networks["text"](tokens))
 
 
 TOKENS = torch.tensor([[3, 9, 4, 1, 7, 2], [5, 6, 0, 0, 0, 0], [8, 2, 2, 11, 0, 0]])
