@@ -178,6 +178,11 @@ class Tokenizer:
         return TextError(message, hint=hint)
 
 
+def words_of(caption: str) -> list[str]:
+    """All words of a caption, known or not, by the word rule."""
+    return [word.decode() for word in _WORD.findall(caption.encode("ascii", "replace").lower())]
+
+
 def class_name(text: str) -> str:
     """The one token of a class: the whole string, trimmed and in lower case."""
     # Letter by letter, as the tokenizers library does it: str.lower() looks at neighbours.

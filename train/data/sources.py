@@ -1,8 +1,9 @@
 """From settings to a data set."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from t2i.runtime.errors import DataError, UsageError
+from t2i.runtime.errors import UsageError
 from t2i.train.data.settings import Settings, Split
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ def open(settings: Settings, split: Split = "train") -> "Dataset":
         from t2i.train.data.birds.dataset import Birds
 
         return Birds(settings, split)
-    raise DataError("later", hint="later")
+    from t2i.train.data import cub, folder
+    from t2i.train.data.photographs import Photographs
+
+    read = {"folder": folder.collection, "cub": cub.collection}[settings.kind]
+    return Photographs(settings, read(Path(settings.folder or "")), split)
 
 
 def _check(settings: Settings) -> None:

@@ -7,6 +7,7 @@ numbers together decide the picture and nothing else does.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from t2i.train.data.birds.dice import Dice, mix_text
@@ -202,6 +203,7 @@ def split_of(combination: str) -> Split:
     return "test" if place < 2 else "validation" if place == 2 else "train"
 
 
+@lru_cache(maxsize=2**16)
 def facts_of(seed: int, split: Split, index: int) -> Facts:
     """The facts of one picture.
 

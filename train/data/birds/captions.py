@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from t2i.runtime.text import words_of
 from t2i.train.data.birds import words
 from t2i.train.data.birds.attributes import PARTS, Facts
 from t2i.train.data.birds.dice import Dice
 
-_WORD = re.compile("[a-z0-9_]+")
 _TRIES = 8
 
 
@@ -30,7 +30,7 @@ def vocabulary() -> tuple[str, ...]:
     tables = (table for name, table in vars(words).items() if name.isupper())
     slots = re.compile(r"\{\w+\}")
     return tuple(
-        sorted({word for text in _texts(tables) for word in _WORD.findall(slots.sub(" ", text))})
+        sorted({word for text in _texts(tables) for word in words_of(slots.sub(" ", text))})
     )
 
 
@@ -46,7 +46,7 @@ def _texts(table: Any) -> list[str]:
 
 
 def _length(caption: str) -> int:
-    return len(_WORD.findall(caption))
+    return len(words_of(caption))
 
 
 def _sentence(facts: Facts, dice: Dice) -> str:

@@ -1,0 +1,221 @@
+"""Photographs with captions, whatever the layout in which they lie on disk."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from t2i.runtime.errors import DataError, PictureError
+from t2i.runtime.pictures import read_picture
+from t2i.runtime.text import word_tokenizer, words_of
+from t2i.train.data.batch import Batch, Item, collate
+from t2i.train.data.birds.dice import Dice, mix
+from t2i.train.data.dataset import Dataset
+from t2i.train.data.settings import Settings, Split
+
+ROOM = 76 / 64
+"""A crop of 64 px is taken out of a picture whose shorter side has 76."""
+LONGEST_STRIP = 16
+"""Pictures that are more times as long as broad are refused: enlarged, they would fill memory."""
+
+Box = tuple[int, int, int, int]
+"""Left, top, width, height."""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    path: Path
+    captions: tuple[str, ...]
+    label: str | None = None
+    box: Box | None = None
+    """What the picture is of."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All photographs of a data set."""
+
+    train: tuple[Photograph, ...]
+    held_out: tuple[Photograph, ...]
+
+
+class Photographs(Dataset):
+    """One split of a collection; the vocabulary is that of the training captions."""
+
+    def __init__(self, settings: Settings, collection: Collection, split: Split) -> None:
+        """
+        Raises:
+            DataError: a picture is missing or has no caption, or only some have labels.
+        """
+        words = frequent_words(collection.train, settings.min_word_count)
+        labels = {each.label for each in (*collection.train, *collection.held_out)}
+        classes = sorted(label for label in labels if label is not None)
+        if classes and None in labels:
+            raise DataError(
+                "some pictures have a label and others have none",
+                hint="give every picture a label, or none",
+            )
+        super().__init__(settings, word_tokenizer(words), classes)
+        self.split = split
+        self.collection = collection
+        known = set(words)
+        self.pictures = tuple(
+            _readable(each, known)
+            for each in (collection.train if split == "train" else collection.held_out)
+        )
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def item(self, index: int, visit_seed: int) -> Item:
+        photograph = self.pictures[index]
+        dice = Dice(visit_seed)
+        caption = dice.choice(photograph.captions)
+        crop = _crop(_decoded(photograph), self.settings, dice)
+        sizes = (crop.resize((px, px), Image.Resampling.BILINEAR) for px in self.settings.px)
+        return Item(
+            images=tuple(map(_tensor, sizes)),
+            tokens=self.tokens(caption, dice),
+            caption=caption,
+            label=-1 if photograph.label is None else self.classes.index(photograph.label),
+        )
+
+    def fixed(self, count: int) -> Batch:
+        """Held-out pictures; where there are none, the first ones."""
+        held = self
+        if self.split == "train" and self.collection.held_out:
+            held = Photographs(self.settings, self.collection, "test")
+        return collate([held.item(n % len(held), mix(n)) for n in range(count)])
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "kind": self.settings.kind,
+            "split": self.split,
+            "pictures": len(self),
+            "captions": sum(len(each.captions) for each in self.pictures),
+            "held_out": len(self.collection.held_out),
+        }
+
+
+def frequent_words(photographs: Iterable[Photograph], least: int) -> tuple[str, ...]:
+    """The words of all captions that occur often enough, most frequent first.
+
+    Raises:
+        DataError: there are none.
+    """
+    counts = Counter(
+        word for each in photographs for caption in each.captions for word in words_of(caption)
+    )
+    ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    words = tuple(word for word, count in ranked if count >= least)
+    if not words:
+        raise DataError(
+            f"no word occurs {least} times or more in the captions",
+            hint="look at the data with --check-data, or lower min_word_count",
+        )
+    return words
+
+
+def _readable(photograph: Photograph, known: set[str]) -> Photograph:
+    """The photograph with those of its captions that say something."""
+    if not photograph.path.is_file():
+        raise DataError(
+            f"{photograph.path} is missing, but has captions",
+            hint="list all that is wrong with --check-data",
+        )
+    captions = tuple(each for each in photograph.captions if not known.isdisjoint(words_of(each)))
+    if not captions:
+        raise DataError(
+            f"{photograph.path} has no caption with a known word",
+            hint="write one, remove the picture, or lower min_word_count",
+        )
+    return replace(photograph, captions=captions)
+
+
+def read_pixels(path: Path) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """Pixels (H, W, 3) of a file.
+
+    Raises:
+        DataError: it is damaged, too large, or a mere strip.
+    """
+    try:
+        pixels = read_picture(path)
+    except PictureError as error:
+        raise DataError(
+            f"cannot use a picture of the data set: {error}",
+            hint="replace or remove it; --check-data lists every such file",
+        ) from error
+    short, long = sorted(pixels.shape[:2])
+    if long > LONGEST_STRIP * short:
+        raise DataError(
+            f"{path} is a strip of {pixels.shape[1]} × {pixels.shape[0]} pixels",
+            hint="replace or remove it; --check-data lists every such file",
+        )
+    return pixels
+
+
+def _decoded(photograph: Photograph) -> Image.Image:
+    """The picture, cut to a square around its box.
+
+    Source:
+        AttnGAN's official `datasets.py`, `get_imgs`: half a side is 0.75 of the box's longer one.
+    """
+    picture = Image.fromarray(read_pixels(photograph.path))
+    if photograph.box is None:
+        return picture
+    left, top, width, height = photograph.box
+    half = int(0.75 * max(width, height))
+    across, down = (2 * left + width) // 2, (2 * top + height) // 2
+    cut = (
+        max(0, across - half),
+        max(0, down - half),
+        min(picture.width, across + half),
+        min(picture.height, down + half),
+    )
+    if cut[0] >= cut[2] or cut[1] >= cut[3]:
+        raise DataError(
+            f"the box {photograph.box} of {photograph.path} lies outside the picture",
+            hint="take bounding_boxes.txt and the picture from the same source",
+        )
+    return picture.crop(cut)
+
+
+def _crop(picture: Image.Image, settings: Settings, dice: Dice) -> Image.Image:
+    """A square as large as the largest size: anywhere and perhaps mirrored, or the middle.
+
+    Source:
+        AttnGAN's official `main.py`: Scale(76/64 of the size), RandomCrop, RandomHorizontalFlip.
+    """
+    px = settings.px[-1]
+    short = int(px * ROOM) if settings.crop else px
+    factor = short / min(picture.size)
+    width, height = (max(short, int(side * factor)) for side in picture.size)
+    picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    place = (dice.random(), dice.random()) if settings.crop else (0.5, 0.5)
+    left, top = int(place[0] * (width - px + 1)), int(place[1] * (height - px + 1))
+    picture = picture.crop((left, top, left + px, top + px))
+    if settings.crop and dice.chance(0.5):
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return picture
+
+
+def _tensor(picture: Image.Image) -> Tensor:
+    pixels = torch.from_numpy(np.array(picture))
+    return pixels.permute(2, 0, 1).float() / 127.5 - 1
+
+
+def hold_out(photographs: Sequence[Photograph], every: int = 20) -> Collection:
+    """Keep one picture in twenty for tests, chosen by a hash of its name."""
+    from t2i.train.data.birds.dice import mix_text
+
+    held = [mix_text(each.path.name) % every == 0 for each in photographs]
+    return Collection(
+        tuple(each for each, out in zip(photographs, held, strict=True) if not out),
+        tuple(each for each, out in zip(photographs, held, strict=True) if out),
+    )
