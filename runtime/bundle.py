@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from t2i.runtime import archives, graph_files, records, rules
-from t2i.runtime.errors import BundleError
+from t2i.runtime.errors import BundleError, did_you_mean
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -207,13 +207,21 @@ class Bundle:
         """SHA-256 and size of each file but the manifest; a tokenizer has no size of its own."""
         listed: list[Graph | File] = [*self.manifest.graphs, self.manifest.proof]
         listed += [file for file in (self.manifest.preview, self.manifest.card) if file]
-        files = {each.file: (each.sha256, each.bytes) for each in listed}
+        files: dict[str, tuple[str, int | None]] = {
+            each.file: (each.sha256, each.bytes) for each in listed
+        }
         if text := self.manifest.text:
             files[text.tokenizer] = (text.sha256, None)
         return files
 
     def graph(self, role: str) -> Graph:
-        return next(graph for graph in self.manifest.graphs if graph.role == role)
+        for graph in self.manifest.graphs:
+            if graph.role == role:
+                return graph
+        raise BundleError(
+            f"{self.name} has no graph {role!r}",
+            hint=did_you_mean(role, [graph.role for graph in self.manifest.graphs]),
+        )
 
     def read(self, name: str) -> bytes:
         """One file, checked again: it may have changed since the bundle was loaded.

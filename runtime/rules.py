@@ -140,6 +140,8 @@ def _text(manifest: "Manifest") -> Iterator[str]:
     reads = [graph for graph in manifest.graphs if graph.role == "text"]
     if reads and not (manifest.text and by_words):
         yield "text: there is a text graph, but nothing that makes its tokens"
+    if manifest.pipeline == "gan" and manifest.text and not by_words:
+        yield f"text: the condition {manifest.condition!r} reads none"
     if manifest.pipeline == "gan" and by_words and not reads:
         yield f"graphs: the condition {manifest.condition!r} needs a 'text'"
     if manifest.text and manifest.text.length not in TEXT_LENGTH:

@@ -33,7 +33,7 @@ def _schema(kind: Any, records: dict[str, Any]) -> dict[str, Any]:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return {}
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         if kind.__name__ not in records:
             records[kind.__name__] = None  # a record may hold itself
             records[kind.__name__] = _record(kind, records)

@@ -1,0 +1,207 @@
+"""Captions become pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from t2i.runtime import noise, places
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.errors import BundleError, UsageError, did_you_mean
+from t2i.runtime.pictures import to_pixels
+from t2i.runtime.proof import SelfTest, replay
+from t2i.runtime.sessions import Arrays, open_session, usable_threads
+from t2i.runtime.text import Reading, Tokenizer
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A batch of pictures, and what was asked for beside them."""
+
+    pictures: npt.NDArray[np.uint8]
+    """(B, H, W, 3)."""
+    stages: dict[int, npt.NDArray[np.uint8]]
+    """Pictures of the generator's smaller stages, by their width."""
+    attentions: dict[str, npt.NDArray[np.float32]]
+    """(B, T, H, W) by name: how much each region looked at each word."""
+
+
+def load(
+    model: str | Path = "birds",
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    low_memory: bool = False,
+    quick: bool = False,
+) -> "Painter":
+    """Get a bundle ready to draw.
+
+    Args:
+        model: name or path of a bundle.
+        device: `auto` (the best that starts), `cpu`, `cuda` or `tensorrt`.
+        threads: None for as many as this process may use.
+        low_memory: draw one picture at a time and keep no memory between them.
+        quick: for a single picture: starts sooner, then draws slower.
+
+    Raises:
+        BundleError: there is no such bundle, it is damaged, or it draws nothing.
+        DeviceError: the asked device cannot be used here.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"{threads} threads cannot run", hint="--threads takes 1 or more")
+    bundle = Bundle.load(places.find(str(model)))
+    return Painter(bundle, device=device, threads=threads, low_memory=low_memory, quick=quick)
+
+
+class Painter:
+    """A bundle ready to draw. Several threads may use one at once."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        low_memory: bool = False,
+        quick: bool = False,
+    ) -> None:
+        _refuse_what_draws_nothing(bundle)
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self.threads = threads or usable_threads()
+        self.low_memory = low_memory
+        self._generator = open_session(
+            bundle,
+            "generator",
+            device=device,
+            threads=self.threads,
+            low_memory=low_memory,
+            quick=quick,
+        )
+        self.device = self._generator.device
+        self._sessions = {"generator": self._generator}
+        self._tokenizer: Tokenizer | None = None
+        if text := self.manifest.text:
+            self._tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
+            # Reading is a thousandth of the work: on a card it would only cost copies.
+            self._sessions["text"] = open_session(
+                bundle, "text", device="cpu", threads=1, low_memory=low_memory, quick=quick
+            )
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What `paint` can be asked for: `image`, smaller stages, attentions."""
+        return tuple(each.name for each in self._generator.graph.outputs)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about this bundle on this device."""
+        if self.device == "cpu" and self.manifest.precision == "fp16":
+            return ("this bundle computes in fp16, which is no faster on cpu: see t2i-export",)
+        return ()
+
+    def __call__(self, caption: str, *, seed: int = 0) -> Image.Image:
+        """Draw one caption."""
+        return Image.fromarray(self.draw([caption], seed=seed)[0])
+
+    def draw(
+        self, captions: Sequence[str], *, seed: int = 0, batch_size: int = 8
+    ) -> npt.NDArray[np.uint8]:
+        """Draw one picture a caption: (B, H, W, 3), RGB. Picture i has the seed `seed + i`.
+
+        A caption's picture depends on its text and its seed, not on its neighbours; another
+        batch size may differ by one level.
+
+        Raises:
+            TextError: nothing in a caption can be drawn.
+        """
+        readings = [self.read(caption) for caption in captions]
+        size = 1 if self.low_memory else max(1, batch_size)
+        px = self.manifest.image_px
+        drawn = np.empty((len(readings), px, px, 3), np.uint8)
+        for start in range(0, len(readings), size):
+            part = readings[start : start + size]
+            seeds = range(seed + start, seed + start + len(part))
+            drawn[start : start + size] = self.paint(part, seeds=seeds).pictures
+        return drawn
+
+    def paint(
+        self,
+        captions: Sequence[str | Reading],
+        *,
+        seeds: Sequence[int],
+        outputs: Sequence[str] = ("image",),
+    ) -> Painting:
+        """Draw one batch, each caption with its seed, and what else is asked for.
+
+        Args:
+            outputs: names among `self.outputs`.
+
+        Raises:
+            TextError: nothing in a caption can be drawn.
+            UsageError: there is no such output, or a seed is out of range.
+        """
+        for name in outputs:
+            if name not in self.outputs:
+                raise UsageError(
+                    f"{self.manifest.name} has no output {name!r}",
+                    hint=did_you_mean(name, self.outputs),
+                )
+        feeds: Arrays = {**noise.draw(seeds, self.manifest.noise), **self._read(captions)}
+        wanted = [each.name for each in self._generator.graph.inputs]
+        drawn = self._generator.run(
+            {name: feeds[name] for name in wanted}, list(dict.fromkeys(["image", *outputs]))
+        )
+        images = {name: array for name, array in drawn.items() if name.startswith("image")}
+        pixels = {name: self._pixels(image) for name, image in images.items()}
+        return Painting(
+            pictures=pixels.pop("image"),
+            stages={stage.shape[2]: stage for stage in pixels.values()},
+            attentions={name: drawn[name] for name in drawn if name not in images},
+        )
+
+    def read(self, caption: str) -> Reading:
+        """What this bundle understands of a caption.
+
+        Raises:
+            TextError: nothing of it.
+        """
+        return self._tokenizer.read(caption) if self._tokenizer else Reading((), (), (), 0)
+
+    def selftest(self) -> SelfTest:
+        """Draw the proof again and compare it with PyTorch's."""
+        return replay(self.bundle, self._sessions)
+
+    def _read(self, captions: Sequence[str | Reading]) -> Arrays:
+        """What the text graph makes of captions, as far as the generator asks for it."""
+        if not self._tokenizer:
+            return {}
+        text = self._sessions["text"]
+        wanted = {each.name for each in self._generator.graph.inputs}
+        outputs = [each.name for each in text.graph.outputs if each.name in wanted]
+        return text.run({"tokens": self._tokenizer.encode(captions)}, outputs)
+
+    def _pixels(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+        if not np.isfinite(images).all():
+            raise BundleError(
+                f"{self.manifest.name} computed something that is no picture (not a number)",
+                hint="export it with --fp32, or draw on another --device",
+            )
+        return to_pixels(images, self.manifest.pixels)
+
+
+def _refuse_what_draws_nothing(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    if manifest.pipeline != "gan":
+        raise BundleError(
+            f"{manifest.name} draws nothing: it is a {manifest.pipeline!r} bundle",
+            hint="`t2i-run --list` shows what draws",
+        )
+    if manifest.condition == "vector":
+        raise BundleError(
+            f"{manifest.name} reads no captions: it was trained on vectors made elsewhere",
+            hint="`t2i-run --list` shows what reads captions",
+        )

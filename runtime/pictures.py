@@ -1,0 +1,170 @@
+"""Pictures as arrays and files: uint8 (H, W, 3), RGB."""
+
+import errno
+import io
+import math
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, PngImagePlugin
+
+import t2i
+from t2i.runtime.errors import PictureError
+
+Pixels = npt.NDArray[np.uint8]
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+MOST_PIXELS = 2**26
+NAME_LENGTH = 60
+TEXT_LENGTH = 10_000  # characters of a caption kept in a picture
+# Names that Windows gives to devices, in every folder and with every ending.
+RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\..*)?")
+
+
+def to_pixels(images: npt.NDArray[np.float32], rule: Literal["truncate", "round"]) -> Pixels:
+    """Pictures (B, 3, H, W) in [-1, 1] become pixels (B, H, W, 3).
+
+    Official code mostly truncates, which darkens by half a level; `round` does not.
+    """
+    levels = np.clip((images + 1.0) * 127.5, 0.0, 255.0)
+    if rule == "round":
+        levels = np.rint(levels)
+    return np.ascontiguousarray(levels.astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+def grid(pictures: Pixels, columns: int | None = None, gap_px: int = 4) -> Pixels:
+    """Pictures (B, H, W, 3) side by side on white, row by row; as square as can be by default."""
+    B, H, W, _ = pictures.shape
+    columns = min(columns or math.ceil(math.sqrt(B)), B)
+    rows = math.ceil(B / columns)
+    height, width = rows * (H + gap_px) - gap_px, columns * (W + gap_px) - gap_px
+    sheet = np.full((height, width, 3), 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * (H + gap_px), index % columns * (W + gap_px)
+        sheet[top : top + H, left : left + W] = picture
+    return sheet
+
+
+def save_png(
+    picture: Pixels,
+    path: Path,
+    *,
+    caption: str,
+    seed: int,
+    bundle: str,
+    sha256: str,
+    words: Sequence[str] = (),
+) -> None:
+    """Write one picture, with what it takes to draw it again in its text chunks.
+
+    The file is whole or it is not there: it is written aside and renamed.
+
+    Args:
+        bundle, sha256: name and hash of the bundle that drew it.
+        words: the words of the caption that the bundle understood.
+
+    Raises:
+        PictureError: it cannot be written.
+    """
+    about = PngImagePlugin.PngInfo()
+    for key, text in {
+        "caption": caption[:TEXT_LENGTH],
+        "words": " ".join(words),
+        "seed": str(seed),
+        "bundle": bundle,
+        "sha256": sha256,
+        "Software": f"t2i {t2i.__version__}",
+    }.items():
+        # Neither NUL nor half of a surrogate pair can be written.
+        about.add_itxt(key, text.replace("\0", " ").encode("utf-8", "replace").decode())
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG", pnginfo=about)
+    write_whole(path, data.getvalue())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file aside, then rename it.
+
+    Raises:
+        PictureError: the folder cannot be written to, or the disk is full.
+    """
+    aside = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            aside.write_bytes(data)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise PictureError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="make room on the disk" if full else "choose another place with --out",
+        ) from error
+
+
+def free_name(folder: Path, caption: str) -> Path:
+    """A file name that tells the caption and is not taken: `a-red-bird.png`, `a-red-bird-2.png`."""
+    name = slug(caption)
+    path, count = folder / f"{name}.png", 1
+    while path.exists():
+        count += 1
+        path = folder / f"{name}-{count}.png"
+    return path
+
+
+def slug(caption: str) -> str:
+    """Letters and digits of a caption in any script, words joined by dashes."""
+    # Composing and lowering change the length a little, so what is far beyond it is cut first.
+    text = unicodedata.normalize("NFC", caption[: 10 * NAME_LENGTH]).lower()
+    kept = (letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in text)
+    words = "".join(kept).split()
+    name = "-".join(words)
+    if len(name) > NAME_LENGTH:
+        name = name[: NAME_LENGTH + 1].rpartition("-")[0] or name[:NAME_LENGTH]
+    return name if name and not RESERVED.fullmatch(name) else f"picture-{name}".rstrip("-")
+
+
+def read_picture(path: Path) -> Pixels:
+    """Any common picture as uint8 (H, W, 3): turned as its camera says, transparency on white.
+
+    Raises:
+        PictureError: it is missing, broken, too large, or no picture.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if math.prod(image.size) > MOST_PIXELS:
+                raise PictureError(
+                    f"{path} has more than {MOST_PIXELS // 2**20} million pixels",
+                    hint="make it smaller first",
+                )
+            return _rgb(ImageOps.exif_transpose(image))
+    except PictureError:
+        raise
+    except FileNotFoundError as error:
+        raise PictureError(f"{path} does not exist", hint="check its name") from error
+    except Exception as error:
+        raise PictureError(
+            f"{path} cannot be read as a picture: {error}",
+            hint=f"pass a whole file of one of the formats {', '.join(FORMATS)}",
+        ) from error
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow itself would cut at 255
+        levels = np.asarray(image).astype(np.float64) / 257.0
+        image = Image.fromarray(np.rint(np.clip(levels, 0, 255)).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("its pixels are not whole numbers")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.array(image.convert("RGB"))

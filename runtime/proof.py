@@ -1,0 +1,102 @@
+"""The proof in a bundle: what PyTorch computed, to be computed again on the device at hand."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from t2i.runtime.archives import AGAIN
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.errors import BundleError
+from t2i.runtime.sessions import Arrays, Session
+
+PROOF_BYTES = 2**28  # unpacked
+LEVELS = 127.5  # of 255 in one unit of pictures in [-1, 1]
+# What other kernels than the exporter's may add: another processor, library, or a card.
+ELSEWHERE_LEVELS = 1.0
+# Computing in fp16 lets single pixels stray; its tolerance is that of this share of them.
+FP16_QUANTILE = 0.999
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """How far this device is from what PyTorch computed when the bundle was made."""
+
+    worst_levels: float
+    """Greatest difference of any output, in levels of 255."""
+    tolerance: float
+    """The greatest that is allowed, in the same unit."""
+    ok: bool
+
+
+def replay(bundle: Bundle, sessions: Mapping[str, Session]) -> SelfTest:
+    """Run the proof of these graphs, by their roles.
+
+    Raises:
+        BundleError: the proof is damaged, or a graph fails on it.
+    """
+    arrays = read_arrays(bundle.read(bundle.manifest.proof.file), bundle.manifest.proof.file)
+    quantile = FP16_QUANTILE if bundle.manifest.precision == "fp16" else 1.0
+    worst = 0.0
+    for role, session in sessions.items():
+        inputs = _starting(arrays, f"{role}.in.")
+        expected = _starting(arrays, f"{role}.out.")
+        graph = session.graph
+        described = {each.name for each in graph.outputs}
+        if not expected or set(inputs) != {each.name for each in graph.inputs}:
+            raise _does_not_fit(graph.file)
+        if not set(expected) <= described:
+            raise _does_not_fit(graph.file)
+        found = session.run(inputs, tuple(expected))
+        for name, array in expected.items():
+            if array.shape != found[name].shape or not array.size:
+                raise _does_not_fit(graph.file)
+            difference = np.abs(found[name].astype(np.float64) - array)
+            # What is not a number differs without bound.
+            difference = np.nan_to_num(difference, nan=np.inf, posinf=np.inf)
+            worst = max(worst, float(np.quantile(difference, quantile)) * LEVELS)
+    tolerance = max(bundle.manifest.check.tolerance * LEVELS, ELSEWHERE_LEVELS)
+    return SelfTest(worst, tolerance, worst <= tolerance)
+
+
+def read_arrays(data: bytes, name: str) -> Arrays:
+    """Arrays of an `.npz`, without pickles and of bounded size.
+
+    Raises:
+        BundleError: it holds anything else.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > PROOF_BYTES:
+                raise ValueError("it is too large")
+            return {
+                entry.filename.removesuffix(".npy"): _array(archive.read(entry))
+                for entry in entries
+            }
+    except Exception as error:
+        raise BundleError(f"{name} is damaged: {error}", hint=AGAIN) from error
+
+
+def _array(data: bytes) -> npt.NDArray[np.generic]:
+    """One `.npy`: the shape that its header claims is believed only if the bytes are there."""
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("its arrays are of an unknown version")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.kind not in "biuf" or by_columns:
+        raise ValueError("its arrays are not plain numbers in rows")
+    return np.frombuffer(data[stream.tell() :], dtype).reshape(shape)
+
+
+def _starting(arrays: Arrays, start: str) -> Arrays:
+    return {
+        key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)
+    }
+
+
+def _does_not_fit(graph: str) -> BundleError:
+    return BundleError(f"the proof does not fit {graph}", hint=AGAIN)

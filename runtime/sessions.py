@@ -1,0 +1,219 @@
+"""Graphs become sessions on a device: the one that was asked for, or an error, never another."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from t2i.runtime import places
+from t2i.runtime.archives import AGAIN
+from t2i.runtime.bundle import Bundle, Graph, Tensor
+from t2i.runtime.errors import BundleError, DeviceError, UsageError, did_you_mean
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+# TensorRT is asked for by name only: it builds an engine for minutes before the first picture.
+AUTOMATIC = ("cuda", "cpu")
+EXTRAS = {"cpu": "cpu", "cuda": "gpu", "tensorrt": "gpu,tensorrt"}
+
+# What ONNX Runtime calls otherwise than NumPy.
+_DTYPES = {"float": "float32", "double": "float64"}
+_SILENT, _WARNING = 4, 2  # levels of its log, whose errors ours would repeat
+
+
+class Session:
+    """One graph on one device; several threads may run it at once."""
+
+    def __init__(self, started: Any, graph: Graph, device: str) -> None:
+        self.graph = graph
+        self.device = device
+        self._started = started
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]], outputs: Sequence[str]) -> Arrays:
+        """The named outputs of the graph.
+
+        Raises:
+            BundleError: the graph fails on these inputs, or gives other than the manifest says.
+        """
+        try:
+            arrays = self._started.run(list(outputs), dict(feeds))
+        except Exception as error:
+            raise BundleError(
+                f"{self.graph.file} failed on {self.device}: {_reason(error)}",
+                hint=f"draw fewer pictures at once (--batch-size 1); if that fails too, {AGAIN}",
+            ) from error
+        described = {each.name: each for each in self.graph.outputs}
+        for name, array in zip(outputs, arrays, strict=True):
+            if not _fits(described[name], str(array.dtype), array.shape):
+                raise _differs(self.graph, name)
+        return dict(zip(outputs, arrays, strict=True))
+
+
+def open_session(
+    bundle: Bundle,
+    role: str,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    low_memory: bool = False,
+    quick: bool = False,
+) -> Session:
+    """Start one graph of a bundle.
+
+    Args:
+        device: `auto` takes the best on which the graph really starts.
+        threads: None for as many as this process may use.
+        low_memory: give memory back after each run.
+        quick: for one picture: starts sooner, then runs slower.
+
+    Raises:
+        DeviceError: the asked device cannot be used here.
+        BundleError: the graph cannot be loaded, or is not what the manifest says.
+    """
+    if device not in ("auto", *PROVIDERS):
+        raise UsageError(
+            f"there is no device {device!r}", hint=did_you_mean(device, ["auto", *PROVIDERS])
+        )
+    runtime, graph = _onnxruntime(), bundle.graph(role)
+    options = runtime.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.intra_op_num_threads = threads or usable_threads()
+    options.enable_cpu_mem_arena = not (low_memory or quick)
+    if quick:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if graph.precision != "int8":
+        # Weights that are merely stored as int8 are unfolded once, not on every run.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    data = bundle.read(graph.file)
+    for each in AUTOMATIC[:-1] if device == "auto" else ():
+        with contextlib.suppress(DeviceError):
+            return Session(_start(data, bundle, graph, each, options), graph, each)
+    each = AUTOMATIC[-1] if device == "auto" else device
+    return Session(_start(data, bundle, graph, each, options), graph, each)
+
+
+def usable_threads() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DeviceError(
+            f"ONNX Runtime, which runs the graphs, cannot be imported: {error}",
+            hint="pip install 't2i[cpu]', or 't2i[gpu]' for an NVIDIA card",
+        ) from error
+    return onnxruntime
+
+
+def _start(data: bytes, bundle: Bundle, graph: Graph, device: str, options: Any) -> Any:
+    runtime, provider = _onnxruntime(), PROVIDERS[device]
+    if provider not in runtime.get_available_providers():
+        raise DeviceError(
+            f"this ONNX Runtime cannot run on {device}",
+            hint=f"pip install 't2i[{EXTRAS[device]}]', or use --device cpu",
+        )
+    try:
+        with _prepared(runtime, device):
+            started = runtime.InferenceSession(
+                data, options, providers=_providers(bundle, device), enable_fallback=0
+            )
+    except Exception as error:
+        if device == "cpu":
+            raise BundleError(
+                f"{graph.file} cannot be loaded: {_reason(error)}", hint=AGAIN
+            ) from error
+        raise _unusable(device, _reason(error)) from error
+    if started.get_providers()[0] != provider:  # it falls back to the CPU without a word
+        raise _unusable(device, "no card, or its driver or libraries are missing")
+    wanted = {each.name: each for each in graph.inputs}
+    found = {each.name: each for each in started.get_inputs()}
+    given = {each.name for each in started.get_outputs()}
+    for name in sorted(set(wanted) ^ set(found) | {each.name for each in graph.outputs} - given):
+        raise _differs(graph, name)
+    for name, each in found.items():
+        kind = each.type.removeprefix("tensor(").removesuffix(")")
+        if not _fits(wanted[name], _DTYPES.get(kind, kind), each.shape):
+            raise _differs(graph, name)
+    return started
+
+
+def _providers(bundle: Bundle, device: str) -> list[Any]:
+    # TF32 rounds to 10 bits: pictures would differ from the CPU's. The heuristic search always
+    # takes the same kernel, the exhaustive one whichever was faster that time.
+    cuda = (PROVIDERS["cuda"], {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
+    if device == "cpu":
+        return [PROVIDERS["cpu"]]
+    if device == "cuda":
+        return [cuda, PROVIDERS["cpu"]]
+    # The provider itself adds the card, the shapes and its own version to the names of the engines.
+    engines = places.cache() / "tensorrt" / bundle.sha256
+    engines.mkdir(parents=True, exist_ok=True)
+    tensorrt = {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(engines),
+        "trt_fp16_enable": str(int(bundle.manifest.precision == "fp16")),
+    }
+    return [(PROVIDERS["tensorrt"], tensorrt), cuda, PROVIDERS["cpu"]]
+
+
+@contextlib.contextmanager
+def _prepared(runtime: Any, device: str) -> Iterator[None]:
+    """Find the libraries that pip installed for a card, and keep failures off the terminal."""
+    if device == "cpu":
+        yield
+        return
+    runtime.set_default_logger_severity(_SILENT)
+    try:
+        if device == "tensorrt":
+            with contextlib.suppress(ImportError):  # a Jetson has it without the Python module
+                import tensorrt  # noqa: F401
+        if hasattr(runtime, "preload_dlls"):
+            with contextlib.redirect_stdout(io.StringIO()):
+                runtime.preload_dlls()
+        yield
+    finally:
+        runtime.set_default_logger_severity(_WARNING)
+
+
+def _fits(tensor: Tensor, dtype: str, shape: Sequence[Any]) -> bool:
+    """Whether an array is what the manifest describes; sizes are compared where both know them."""
+    pairs = zip(tensor.shape, shape, strict=False)
+    return (
+        dtype == tensor.dtype
+        and len(shape) == len(tensor.shape)
+        and all(a == b for a, b in pairs if isinstance(a, int) and isinstance(b, int))
+    )
+
+
+def _differs(graph: Graph, name: str) -> BundleError:
+    return BundleError(
+        f"{graph.file} is not as the manifest describes it: see its tensor {name[:40]!r}",
+        hint=AGAIN,
+    )
+
+
+def _unusable(device: str, reason: str) -> DeviceError:
+    return DeviceError(
+        f"{device} cannot be used here: {reason}",
+        hint="see whether `nvidia-smi` lists a card, or use --device cpu",
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what ONNX Runtime says, without its prefix."""
+    return str(error).partition("\n")[0].removeprefix("[ONNXRuntimeError] : ")[:200]
