@@ -1,17 +1,20 @@
 """A folder, or the same as one zip: named files of bounded size, read whole."""
 
 import stat
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from t2i.runtime.errors import BundleError
+
+if TYPE_CHECKING:
+    import zipfile
 
 AGAIN = "get the bundle again from where it came, or export it again"
 ARCHIVE_BYTES = 8 * 2**30  # all files of a zip together
 # Graphs hardly shrink and JSON shrinks twenty-fold: what grows more than this was made to.
 GROWTH = 100
+STORED, DEFLATED = 0, 8  # the two methods that every zip program knows
 DIRECTORY_BYTES = 2**20  # the table of contents of a zip, some ten thousand names
 
 
@@ -48,6 +51,9 @@ class Zip:
 
     def read(self, name: str, limit: int) -> bytes:
         """As `Folder.read`."""
+        import zipfile  # a folder, the common case, starts sooner without it
+        import zlib
+
         _refuse_odd_zip(self.path)
         try:
             with zipfile.ZipFile(self.path) as archive:
@@ -107,14 +113,14 @@ def _refuse_odd_zip(path: Path) -> None:
         )
 
 
-def _refuse_bomb(archive: zipfile.ZipFile, path: Path) -> None:
+def _refuse_bomb(archive: "zipfile.ZipFile", path: Path) -> None:
     entries = archive.infolist()
     total = sum(entry.file_size for entry in entries)
     if total > min(ARCHIVE_BYTES, GROWTH * path.stat().st_size):
         raise BundleError(f"{path.name} would grow to {total} bytes when read", hint=AGAIN)
     if len({entry.filename for entry in entries}) < len(entries):
         raise BundleError(f"{path.name} has two files of the same name", hint=AGAIN)
-    if any(entry.compress_type not in (0, zipfile.ZIP_DEFLATED) for entry in entries):
+    if any(entry.compress_type not in (STORED, DEFLATED) for entry in entries):
         raise BundleError(
             f"{path.name} is packed in a way that this program does not read",
             hint="zip it again with the ordinary method (deflate)",

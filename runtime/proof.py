@@ -1,7 +1,6 @@
 """The proof in a bundle: what PyTorch computed, to be computed again on the device at hand."""
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -68,6 +67,8 @@ def read_arrays(data: bytes, name: str) -> Arrays:
     Raises:
         BundleError: it holds anything else.
     """
+    import zipfile  # drawing starts sooner without it
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
