@@ -242,12 +242,12 @@ def networks(settings: Settings) -> dict[str, nn.Module]:
     return {"text": damsm.TextEncoder(text), "generator": Generator(settings)}
 
 
-def critics(settings: Settings) -> nn.ModuleList:
+def critics(settings: Settings) -> list[Critic]:
     """A critic for each picture the generator draws, smallest first."""
-    return nn.ModuleList(
+    return [
         Critic(settings.critic_width, px, settings.text_size, not settings.single_head)
         for px in settings.drawn_px
-    )
+    ]
 
 
 def initialise(network: nn.Module) -> None:

@@ -129,7 +129,7 @@ def test_shares_sum_to_one_and_leave_padding_out() -> None:
 
 
 def test_initial_convolutions_are_orthogonal_and_gains_near_one() -> None:
-    networks = nn.ModuleList([attngan.Generator(TOY), attngan.critics(TOY)])
+    networks = nn.ModuleList([attngan.Generator(TOY), *attngan.critics(TOY)])
     attngan.initialise(networks)
     for module in networks.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

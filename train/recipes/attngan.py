@@ -1,0 +1,227 @@
+"""AttnGAN: three stages of pictures, each refined word by word, with a critic a stage.
+
+Source:
+    Xu et al. 2018, "AttnGAN: Fine-Grained Text to Image Generation with Attentional Generative
+    Adversarial Networks"; official `trainer.py`. Section 3 for the losses, and the official code
+    where it differs (docstrings of `train/losses`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from t2i.models import attngan
+from t2i.models import damsm as matchers
+from t2i.train import data
+from t2i.train.data.batch import Batch
+from t2i.train.losses import adversarial, divergence
+from t2i.train.matcher import FrozenMatcher
+from t2i.train.prerequisites import Needed
+from t2i.train.recipe import Player, Source, Update
+from t2i.train.recipes import damsm
+from t2i.train.recipes.paired import Paired, PairedSettings
+from t2i.train.settings import LoopSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    loop: LoopSettings
+    data: data.Settings
+    damsm: str
+    """Preset of the DAMSM whose text encoder is used, frozen."""
+    condition_size: int = 100
+    noise_size: int = 100
+    generator_width: int = 32
+    critic_width: int = 64
+    residuals: int = 2
+    first_px: int = 64
+    single_head: bool = False
+    """AttnDCGAN: one image head and one critic, at the last stage, that sees the caption only."""
+    matching: float = 5.0
+    """λ of the DAMSM loss on the last picture."""
+    divergence: float = 1.0
+    """Weight of the conditioning augmentation's divergence from the standard normal."""
+    learning_rate: float = 2e-4
+    average: float = 0.999
+    paired: PairedSettings | None = None
+    """Drawn birds at 256 px are taught by pairs; None is the paper."""
+
+    def network(self, encoder: matchers.Settings) -> attngan.Settings:
+        """Sizes of the networks beside a trained DAMSM."""
+        return attngan.Settings(
+            vocabulary=encoder.vocabulary,
+            embedding=encoder.embedding,
+            text_size=encoder.text_size,
+            cell=encoder.cell,
+            condition_size=self.condition_size,
+            noise_size=self.noise_size,
+            generator_width=self.generator_width,
+            critic_width=self.critic_width,
+            residuals=self.residuals,
+            first_px=self.first_px,
+            stages=len(self.data.px),
+            single_head=self.single_head,
+        )
+
+
+def _paper(loop: LoopSettings, images: data.Settings, damsm: str) -> Settings:
+    return Settings(loop=loop, data=images, damsm=damsm)
+
+
+_BIRDS = data.Settings(kind="birds", px=(64, 128, 256), words=32, facing="right")
+
+PRESETS: dict[str, Settings] = {
+    "toy": Settings(
+        loop=LoopSettings(steps=120, batch_size=16, sample_every=60, checkpoint_every=60),
+        data=replace(_BIRDS, px=(8, 16, 32), count=192),
+        damsm="toy",
+        condition_size=16,
+        noise_size=32,
+        generator_width=8,
+        critic_width=8,
+        residuals=1,
+        first_px=8,
+        matching=1.0,
+        learning_rate=1e-3,
+        average=0.95,
+    ),
+    "birds": Settings(
+        loop=LoopSettings(steps=4000, batch_size=16, sample_every=500, checkpoint_every=250),
+        data=replace(_BIRDS, px=(16, 32, 64)),
+        damsm="birds",
+        noise_size=32,
+        generator_width=16,
+        critic_width=16,
+        first_px=16,
+        learning_rate=5e-4,
+        average=0.998,
+    ),
+    "birds256": Settings(
+        loop=LoopSettings(steps=5200, batch_size=12, sample_every=200, checkpoint_every=200),
+        data=_BIRDS,
+        damsm="birds",
+        condition_size=64,
+        noise_size=32,
+        generator_width=16,
+        critic_width=24,
+        matching=0.5,
+        divergence=0.01,
+        learning_rate=1.5e-3,
+        average=0.998,
+        paired=PairedSettings(),
+    ),
+    # 600 epochs of CUB's 8,855 pictures, 120 of COCO's 82,783.
+    "cub": _paper(
+        LoopSettings(steps=265_650, batch_size=20, sample_every=2000, checkpoint_every=2000),
+        data.Settings(kind="cub", px=(64, 128, 256), words=18),
+        damsm="cub",
+    ),
+    "coco": replace(
+        _paper(
+            LoopSettings(steps=709_560, batch_size=14, sample_every=2000, checkpoint_every=2000),
+            data.Settings(kind="folder", px=(64, 128, 256), words=12),
+            damsm="coco",
+        ),
+        generator_width=48,
+        critic_width=96,
+        residuals=3,
+        matching=50.0,
+    ),
+}
+NEEDS: tuple[str, ...] = ("damsm",)
+
+
+def needed_settings(settings: Settings, name: Literal["damsm"]) -> damsm.Settings:
+    """The DAMSM learns from the same pictures, at its own size."""
+    wanted = damsm.PRESETS[settings.damsm]
+    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
+    return replace(wanted, data=same)
+
+
+class AttnGAN:
+    """A generator, and one critic a stage, as the paper trains them."""
+
+    def __init__(self, settings: Settings, matcher: Needed, device: torch.device) -> None:
+        self.settings = settings
+        self.matcher = FrozenMatcher(matcher, device)
+        self.network = settings.network(self.matcher.sizes)
+        self.generator = attngan.Generator(self.network).to(device)
+        self.critics = [critic.to(device) for critic in attngan.critics(self.network)]
+        for network in (self.generator, *self.critics):
+            attngan.initialise(network)
+
+        def adam(networks: nn.Module) -> torch.optim.Optimizer:
+            rate = settings.learning_rate
+            return torch.optim.Adam(networks.parameters(), lr=rate, betas=(0.5, 0.999))
+
+        self.players = {
+            "generator": Player(self.generator, adam(self.generator), average=settings.average)
+        }
+        for critic in self.critics:
+            self.players[f"critic_{critic.px}"] = Player(critic, adam(critic))
+
+    def step(self, batch: Batch) -> Iterator[Update]:
+        text = self.matcher.text(batch.tokens)
+        drawn = self.generator(*self.noise(len(batch.tokens), text.sentence), *text)
+
+        stages = list(
+            zip(self.critics, batch.images[-len(drawn.images) :], drawn.images, strict=True)
+        )
+        for critic, real, fake in stages:
+            yield Update(
+                f"critic_{critic.px}",
+                {"refuse": critic_loss(critic, real, fake.detach(), text.sentence)},
+            )
+
+        terms = {}
+        for critic, _, fake in stages:
+            features = critic.features(fake)
+            terms[f"fool_{critic.px}"] = adversarial.accept(
+                critic.conditional(features, text.sentence)
+            )
+            if critic.has_unconditional:
+                terms[f"picture_{critic.px}"] = adversarial.accept(critic.unconditional(features))
+        terms |= self.matcher.losses(drawn.images[-1], text, batch, self.settings.matching)
+        terms["divergence"] = self.settings.divergence * divergence.to_standard_normal(
+            drawn.mean, drawn.log_variance
+        )
+        yield Update("generator", terms)
+
+    def noise(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        sizes = (self.settings.noise_size, self.settings.condition_size)
+        noise, detail = (torch.randn(count, size, device=like.device) for size in sizes)
+        return noise, detail
+
+    def sample(self, batch: Batch, averaged: Mapping[str, nn.Module]) -> Tensor:
+        text = self.matcher.text(batch.tokens)
+        noise = self.noise(len(batch.tokens), text.sentence)
+        last: Tensor = averaged["generator"](*noise, *text).images[-1]
+        return last
+
+    def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        return {"text": self.matcher.text, "generator": averaged["generator"]}
+
+
+def critic_loss(critic: attngan.Critic, real: Tensor, fake: Tensor, sentence: Tensor) -> Tensor:
+    """Official `discriminator_loss`: pictures pass the critic separately, heads share features."""
+    features, refused = critic.features(real), critic.features(fake)
+    conditional = (
+        critic.conditional(features, sentence),
+        critic.conditional(refused, sentence),
+        critic.conditional(features[:-1], sentence[1:]),
+    )
+    if not critic.has_unconditional:
+        return adversarial.matching_critic(conditional)
+    unconditional = (critic.unconditional(features), critic.unconditional(refused))
+    return adversarial.matching_critic(conditional, unconditional)
+
+
+def build(
+    settings: Settings, source: Source, needs: Mapping[str, Needed], device: torch.device
+) -> "AttnGAN | Paired":
+    if settings.paired is None:
+        return AttnGAN(settings, needs["damsm"], device)
+    return Paired(settings, source, needs["damsm"], device)

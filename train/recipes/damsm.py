@@ -1,0 +1,171 @@
+"""DAMSM: a text encoder and an image encoder that agree on which caption belongs to which picture.
+
+Source:
+    AttnGAN, Xu et al. 2018, section 3.2; official script `pretrain_DAMSM.py`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from t2i.models import damsm
+from t2i.train import data
+from t2i.train.data.batch import Batch
+from t2i.train.losses import matching
+from t2i.train.prerequisites import Needed
+from t2i.train.recipe import Player, Source, Update
+from t2i.train.settings import LoopSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    loop: LoopSettings
+    data: data.Settings
+    embedding: int = 300
+    """Width of the word embedding."""
+    text_size: int = 256
+    """E: width of words, sentences, regions and codes."""
+    cell: Literal["lstm", "gru"] = "lstm"
+    dropout: float = 0.5
+    """On the word embeddings, in training."""
+    image: Literal["inception", "small"] = "inception"
+    """Inception-v3 starts from `--weights`; `small` is trained from nothing."""
+    image_width: int = 32
+    """Channels of the first layer of the small image encoder."""
+    image_px: int = 299
+    """Side to which the image encoder resizes its pictures."""
+    align_corners: bool = False
+    """How it resizes: the released encoders were trained with True, by the torch of their day."""
+    sharpness: matching.Sharpness = field(default_factory=matching.Sharpness)
+    learning_rate: float = 0.002
+    decay: float = 0.98
+    """Factor of the learning rate after each epoch, down to a tenth."""
+    clip: float = 0.25
+    """Bound on the gradient norm of the text encoder."""
+    classes_apart: bool = True
+    """Never contrast two pictures of one class. Needs classes much finer than the captions."""
+    attributes: float = 0.0
+    """Weight of reading known attributes back from sentence and picture; 0 is the paper."""
+
+    def network(self, vocabulary: int) -> damsm.Settings:
+        """Sizes of the networks."""
+        return damsm.Settings(
+            vocabulary=vocabulary,
+            embedding=self.embedding,
+            text_size=self.text_size,
+            cell=self.cell,
+            dropout=self.dropout,
+            image=self.image,
+            image_width=self.image_width,
+            image_px=self.image_px,
+            align_corners=self.align_corners,
+        )
+
+
+def _paper(steps: int, words: int, kind: Literal["cub", "folder"], classes_apart: bool) -> Settings:
+    """48 pictures of 299 px a step; the embeddings and gammas are the defaults above."""
+    loop = LoopSettings(steps=steps, batch_size=48, sample_every=0, checkpoint_every=1000)
+    images = data.Settings(kind=kind, px=(299,), words=words)
+    return Settings(loop=loop, data=images, classes_apart=classes_apart)
+
+
+_BIRDS = Settings(
+    loop=LoopSettings(steps=2000, batch_size=24, sample_every=0, checkpoint_every=200),
+    data=data.Settings(kind="birds", px=(64,), words=32, facing="right"),
+    embedding=64,
+    text_size=128,
+    dropout=0.1,
+    image="small",
+    image_px=64,
+    learning_rate=0.004,
+    decay=0.8,
+    classes_apart=False,
+    attributes=1.0,
+)
+
+PRESETS: dict[str, Settings] = {
+    "toy": replace(
+        _BIRDS,
+        loop=LoopSettings(steps=60, batch_size=16, sample_every=0, checkpoint_every=60),
+        data=replace(_BIRDS.data, px=(32,), count=192),
+        text_size=32,
+        embedding=32,
+        image_px=32,
+        image_width=8,
+    ),
+    "birds": _BIRDS,
+    # Released encoders: 200 epochs of CUB's 8,855 pictures, 100 of COCO's 82,783.
+    "cub": _paper(36_800, words=18, kind="cub", classes_apart=True),
+    "coco": _paper(172_400, words=15, kind="folder", classes_apart=False),
+}
+NEEDS: tuple[str, ...] = ()
+
+
+class AttributeHeads(nn.Module):
+    """One linear reading of each known attribute from a vector (B, E)."""
+
+    def __init__(self, size: int, attributes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(size, values) for values in attributes)
+
+    def forward(self, vector: Tensor, wanted: Tensor) -> Tensor:
+        """Mean cross-entropy over the attributes; wanted (B, A) holds the number of each value."""
+        losses = [F.cross_entropy(head(vector), wanted[:, i]) for i, head in enumerate(self.heads)]
+        return torch.stack(losses).mean()
+
+
+class Damsm:
+    """One player: both encoders learn from the same sum."""
+
+    def __init__(self, settings: Settings, source: Source, device: torch.device) -> None:
+        self.settings = settings
+        self.network = settings.network(source.vocabulary)
+        self.networks = nn.ModuleDict(damsm.networks(self.network)).to(device)
+        moved = nn.ModuleDict(dict(self.networks))
+        if settings.attributes:
+            for reader in ("sentence_reader", "picture_reader"):
+                heads = AttributeHeads(settings.text_size, source.attributes)
+                moved[reader] = heads.to(device)
+        epoch = max(1, source.pictures // settings.loop.batch_size)
+        self.players = {
+            "damsm": Player(
+                networks=moved,
+                optimiser=torch.optim.Adam(
+                    [p for p in moved.parameters() if p.requires_grad],
+                    lr=settings.learning_rate,
+                    betas=(0.5, 0.999),
+                ),
+                schedule=lambda step: max(settings.decay ** (step // epoch), 0.1),
+                clip=settings.clip,
+                clipped=self.networks["text"],
+                # The official script builds a new Adam for every epoch.
+                renew_every=epoch,
+            )
+        }
+        self.readers = moved
+
+    def step(self, batch: Batch) -> Iterator[Update]:
+        text = self.networks["text"](batch.tokens)
+        image = self.networks["image"](batch.images[-1])
+        views = matching.Views(image.regions, image.code, text.words, text.sentence, text.mask)
+        classes = batch.labels if self.settings.classes_apart else None
+        terms = matching.losses(views, classes, self.settings.sharpness)
+        if self.settings.attributes:
+            assert batch.attributes is not None, "only drawn birds know their attributes"
+            for reader, vector in (("sentence", text.sentence), ("picture", image.code)):
+                loss = self.readers[f"{reader}_reader"](vector, batch.attributes)
+                terms[f"{reader}_attributes"] = self.settings.attributes * loss
+        yield Update("damsm", terms)
+
+    def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        return dict(self.networks)
+
+
+def build(
+    settings: Settings, source: Source, needs: Mapping[str, Needed], device: torch.device
+) -> Damsm:
+    return Damsm(settings, source, device)
