@@ -1,22 +1,221 @@
 """Weights of other systems that a training starts from: where they are taken from."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from t2i.runtime import runs
+from t2i.runtime.bundle import Need
+from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
+from t2i.runtime.records import RecordError, decode
+from t2i.train.files import sha256, write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from t2i.runtime.runs import Recipe
+    from t2i.train.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
 class Needed:
-    """A trained prerequisite."""
+    """A trained prerequisite, as a recipe gets it."""
 
     state: "dict[str, Tensor]"
     """Its exported weights: `PREFIX.PARAMETER`, float32."""
-    recipe: "Recipe"
+    recipe: runs.Recipe
     sha256: str
     """Hash of its `weights.safetensors`."""
     origin: str
     """Where it comes from, for people."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Weights that are there."""
+
+    weights: Path
+    recipe: Path
+    origin: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be trained, and with what: prerequisites are found, or planned themselves."""
+
+    system: str
+    preset: str
+    settings: Any
+    needs: "Mapping[str, Found | Plan]"
+
+
+def plan(
+    system: str, preset: str, settings: Any, given: Mapping[str, Path], dataset: "Dataset"
+) -> Plan:
+    """Decide where each prerequisite comes from.
+
+    The order: what is given; the newest finished run with equal settings and data; weights that
+    ship with equal settings and data; a training of its own.
+
+    Raises:
+        UsageError: something is given that is not needed.
+    """
+    from t2i.train.systems import needs_of, recipe_of
+
+    known = set(needs_of(system))
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known) if known else f"{system} needs nothing"
+            raise UsageError(f"{system} does not need {name!r}", hint=hint)
+    needs: dict[str, Found | Plan] = {}
+    for name in recipe_of(system).NEEDS:
+        wanted = recipe_of(system).needed_settings(settings, name)
+        inherited = {key: path for key, path in given.items() if key in set(needs_of(name))}
+        needs[name] = (
+            (_given(name, given[name]) if name in given else None)
+            or _trained(name, wanted, dataset)
+            or plan(name, _name_of(name, wanted, preset), wanted, inherited, dataset)
+        )
+    return Plan(system, preset, settings, needs)
+
+
+def _given(name: str, path: Path) -> Found:
+    """A run folder, or weights beside their `recipe.json` (or, in a `needs/`, their NAME.json)."""
+    if path.is_dir():
+        weights, recipe = path / runs.WEIGHTS, path / runs.RECIPE
+    else:
+        beside = path.with_suffix(".json")
+        weights, recipe = path, beside if beside.is_file() else path.with_name(runs.RECIPE)
+    if not weights.is_file():
+        raise UsageError(
+            f"--with {name}={path}: there are no weights",
+            hint=f"pass the folder of a run of {name}, or its {runs.WEIGHTS}",
+        )
+    found = runs.read_recipe(recipe)
+    if found.system != name:
+        raise UsageError(
+            f"--with {name}={path}: this is a {found.system}", hint=f"pass a run of {name}"
+        )
+    return Found(weights, recipe, str(path))
+
+
+def _trained(name: str, wanted: Any, dataset: "Dataset") -> Found | None:
+    """The newest finished run of these settings and data, else such weights that ship."""
+    for run in _candidates(name):
+        if alike(run.recipe, wanted, dataset) and run.weights.is_file():
+            return Found(run.weights, run.folder / runs.RECIPE, _origin(run))
+    return None
+
+
+def _candidates(name: str) -> Iterator[runs.Run]:
+    for _, folder in reversed(runs.numbered(name)):
+        run = runs.Run(folder)
+        try:
+            if run.recipe.finished:
+                yield run
+        except TrainingError:  # no run, or one of a newer version
+            continue
+    if shipped := runs.shipped(name):
+        yield shipped
+
+
+def _origin(run: runs.Run) -> str:
+    if run.folder.parent == runs.SHIPPED:
+        return f"shipped with t2i {run.recipe.version}"
+    return run.folder.as_posix()
+
+
+def alike(recipe: runs.Recipe, wanted: Any, dataset: "Dataset") -> bool:
+    """Whether a run was trained with these settings on these data.
+
+    Settings that do not change the weights (how often to log, how many threads) may differ.
+    """
+    try:
+        settings = decode(type(wanted), recipe.settings)
+    except RecordError:
+        return False
+    return _essence(settings) == _essence(wanted) and same_data(recipe.data, described(dataset))
+
+
+def _essence(settings: Any) -> Any:
+    neutral = {"sample_every": 0, "checkpoint_every": 1, "keep": 1, "threads": None}
+    loop = replace(settings.loop, **neutral, workers=0, compile=False)
+    return replace(settings, loop=loop)
+
+
+def described(dataset: "Dataset") -> dict[str, Any]:
+    """What `recipe.json` says about the data: the data's own words, and their vocabulary."""
+    vocabulary = hashlib.sha256(dataset.tokenizer).hexdigest()
+    return {**dataset.describe(), "vocabulary": vocabulary}
+
+
+def same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two descriptions are of the same pictures, at whatever size."""
+    keys = ("kind", "renderer", "captions", "held_out", "vocabulary")
+    return all(one.get(key) == other.get(key) for key in keys)
+
+
+def _name_of(system: str, settings: Any, otherwise: str) -> str:
+    """Name of the preset that has these settings, on whatever data."""
+    from t2i.train.systems import recipe_of
+
+    for name, preset in recipe_of(system).PRESETS.items():
+        if replace(preset, data=settings.data) == settings:  # type: ignore[type-var]
+            return name
+    return otherwise
+
+
+def bring(found: Found, name: str, run: Path) -> Need:
+    """Copy weights into `RUN/needs/`, so that the run moves as one folder."""
+    folder = run / "needs"
+    folder.mkdir(exist_ok=True)
+    write_whole(folder / f"{name}.safetensors", found.weights.read_bytes())
+    write_whole(folder / f"{name}.json", found.recipe.read_bytes())
+    return Need(sha256(folder / f"{name}.safetensors"), found.origin)
+
+
+def read_needs(run: Path, needs: Mapping[str, Need], dataset: "Dataset") -> dict[str, Needed]:
+    """Read the prerequisites that lie in a run folder.
+
+    Raises:
+        TrainingError: one is missing, damaged, or read other words.
+    """
+    return {name: _read(run / "needs", name, need, dataset) for name, need in needs.items()}
+
+
+def _read(folder: Path, name: str, need: Need, dataset: "Dataset") -> Needed:
+    path = folder / f"{name}.safetensors"
+    if not path.is_file() or sha256(path) != need.sha256:
+        raise TrainingError(
+            f"{path} is missing or not what the run began with",
+            hint=f"put the weights of {need.origin} there again, or start another run",
+        )
+    recipe = runs.read_recipe(folder / f"{name}.json")
+    if recipe.data.get("vocabulary") != described(dataset)["vocabulary"]:
+        raise TrainingError(
+            f"{name} ({need.origin}) was trained with another vocabulary",
+            hint=f"leave out --with {name}=…, so that one is trained on these captions",
+        )
+    return Needed(read_state(path), recipe, need.sha256, need.origin)
+
+
+def read_state(path: Path) -> "dict[str, Tensor]":
+    """Weights of a safetensors file; what is stored in 16 bits becomes float32.
+
+    Raises:
+        TrainingError: it is no such file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{path} cannot be read: {error}", hint="pass a whole .safetensors file"
+        ) from None
+    return {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }

@@ -1,9 +1,17 @@
 """Settings of the loop, and how `--set key=value` changes any setting of a recipe."""
 
-from dataclasses import dataclass
-from typing import Literal
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from t2i.runtime.errors import UsageError, did_you_mean
+from t2i.runtime.records import RecordError, decode
 
 Precision = Literal["fp32", "bf16", "fp16"]
+S = TypeVar("S")
+_WORDS = {"none": None, "true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -31,3 +39,91 @@ class LoopSettings:
     """CPU threads; None = torch's choice."""
     workers: int = 0
     """Processes that prepare batches; 0 = none but this one."""
+
+
+def change(settings: S, assignments: Sequence[str]) -> S:
+    """Settings with some values replaced.
+
+    Args:
+        assignments: `key=value`; a key is a path (`loop.steps`) or a last name that is unique
+            (`steps`). Values are typed by their fields; tuples are written 64,128,256.
+
+    Raises:
+        UsageError: a key is unknown or ambiguous, or a value does not fit.
+    """
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(
+                f"--set {assignment}: there is no value", hint=f"write --set {assignment}=VALUE"
+            )
+        path, kind = _find(settings, key.strip())
+        settings = _replaced(settings, path.split("."), _parsed(kind, key, text.strip()))
+    return settings
+
+
+def listed(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Each setting: its path, its type, its value. Groups come before their members."""
+    for name, kind in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        if not is_dataclass(kind):  # a group that is always there cannot be set as a whole
+            yield prefix + name, kind, value
+        if is_dataclass(value):
+            yield from listed(value, f"{prefix}{name}.")
+
+
+def _find(settings: Any, key: str) -> tuple[str, Any]:
+    """Path and type of the setting that a key means."""
+    kinds = {path: kind for path, kind, _ in listed(settings)}
+    if key in kinds:
+        return key, kinds[key]
+    meant = [path for path in kinds if path.endswith(f".{key}")]
+    if len(meant) > 1:
+        raise UsageError(f"--set {key}: there are several", hint=f"say {' or '.join(meant)}")
+    if not meant:
+        names = {path.rpartition(".")[2] for path in kinds} | set(kinds)
+        raise UsageError(f"there is no setting {key!r}", hint=did_you_mean(key, names))
+    return meant[0], kinds[meant[0]]
+
+
+def _parsed(kind: Any, key: str, text: str) -> Any:
+    """The first reading of a text that fits the type of its field."""
+    problem = ""
+    for reading in _readings(text):
+        try:
+            return decode(kind, reading)
+        except RecordError as error:
+            problem = problem or str(error).partition(": ")[2]
+    raise UsageError(f"--set {key}={text}: {problem}", hint=f"{key} is {_said(kind)}")
+
+
+def _readings(text: str) -> Iterator[Any]:
+    if text.lower() in _WORDS:
+        yield _WORDS[text.lower()]
+    yield from _numbers([text])
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    numbers = list(_numbers(parts))
+    if len(numbers) == len(parts):
+        yield numbers
+    yield parts
+    yield text
+
+
+def _numbers(texts: Sequence[str]) -> Iterator[int | float]:
+    for text in texts:
+        try:
+            number = json.loads(text)
+        except ValueError:
+            continue
+        if type(number) in (int, float) and math.isfinite(number):
+            yield number
+
+
+def _said(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+
+
+def _replaced(settings: Any, path: Sequence[str], value: Any) -> Any:
+    name, *rest = path
+    inner = _replaced(getattr(settings, name), rest, value) if rest else value
+    return replace(settings, **{name: inner})

@@ -1,0 +1,134 @@
+"""`t2i-train`: parse, call, report."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from t2i.runtime import terminal
+from t2i.runtime.errors import T2IError, UsageError
+
+EXAMPLES = """\
+Examples:
+
+t2i-train attngan --preset toy                       # under a minute, on drawn birds
+
+t2i-train attngan --preset coco --data pictures      # your own pictures and captions
+
+t2i-train attngan --preset coco --data pictures --check-data
+
+t2i-train attngan --resume                           # go on with the newest unfinished run
+
+t2i-train attngan --preset birds --set steps=2000 --dry-run
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(help=EXAMPLES)
+def train(
+    system: Annotated[str, typer.Argument(help="What to train: attngan, damsm.")],
+    *,
+    preset: Annotated[str | None, typer.Option(help="Settings to begin with.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of pictures and captions.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME=RUN|FILE", help="A prerequisite to use."),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Start from this safetensors file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/SYSTEM/… by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str | None, typer.Option(help="fp32, bf16, or fp16 on cuda.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any setting.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained.")] = False,
+    check_data: Annotated[
+        bool, typer.Option("--check-data", help="Say what is wrong with the data.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one record at the end.")] = False,
+) -> None:
+    with terminal.explaining_errors():
+        _require_torch()
+        from t2i.train import command  # after parsing: --help must not wait for torch
+
+        order = command.Order(
+            system=system,
+            preset=preset,
+            data=data,
+            given=dict(_pair(each) for each in given or ()),
+            weights=weights,
+            out=out,
+            resume=resume,
+            device=device,
+            precision=precision,
+            changes=tuple(changes or ()),
+        )
+        if check_data:
+            _say(command.check_data(order), as_json, [])
+        elif dry_run:
+            record = command.dry_run(order)
+            _say(record, as_json, _lines(record))
+        else:
+            run = command.train(order)
+            record = {"run": str(run.folder), "steps": run.recipe.steps}
+            if as_json:
+                terminal.print_json(record)
+            else:
+                terminal.report(f"wrote {run.folder}", next=f"t2i-export {system}")
+
+
+def _require_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError:
+        raise T2IError(
+            "training needs PyTorch, which is not installed", hint="pip install 't2i[train]'"
+        ) from None
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise UsageError(f"--with {text} is no pair", hint="write --with damsm=runs/damsm/001-toy")
+    return name, Path(path)
+
+
+def _say(record: dict[str, Any], as_json: bool, lines: list[str]) -> None:
+    if as_json:
+        terminal.print_json(record)
+    else:
+        for line in lines:
+            terminal.report(line)
+
+
+def _lines(record: dict[str, Any]) -> list[str]:
+    """A dry run for people."""
+    parameters = record["parameters"].items()
+    lines = [
+        f"{record['system']}, preset {record['preset']}, on {record['device']}",
+        f"run         {record['run']}",
+        "parameters  " + ", ".join(f"{name} {count:,}" for name, count in parameters),
+        *_chain(record["needs"]),
+        "data        " + ", ".join(f"{key} {value}" for key, value in record["data"].items()),
+        "settings",
+    ]
+    lines += [f"  {path} = {value}" for path, value in record["settings"].items()]
+    return lines
+
+
+def _chain(needs: dict[str, Any], depth: int = 0) -> list[str]:
+    lines = []
+    for name, need in needs.items():
+        if "from" in need:
+            lines.append(f"needs       {'  ' * depth}{name}, from {need['from']}")
+        else:
+            said = f"{name}, trained first: preset {need['trained first']}, {need['steps']} steps"
+            lines.append(f"needs       {'  ' * depth}{said}")
+            lines += _chain(need["needs"], depth + 1)
+    return lines
+
+
+def main() -> None:
+    app()

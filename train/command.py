@@ -1,0 +1,163 @@
+"""What `t2i-train` does once its arguments are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from t2i.runtime import runs, terminal
+from t2i.runtime.errors import DataError, TrainingError, UsageError
+from t2i.runtime.records import RecordError, decode, encode
+from t2i.train import data, precision, training
+from t2i.train.folder import next_folder, refuse_full
+from t2i.train.prerequisites import Found, Plan, plan
+from t2i.train.rehearsal import rehearse
+from t2i.train.settings import change, listed
+from t2i.train.systems import preset_of, settings_type
+
+if TYPE_CHECKING:
+    from t2i.train.data.dataset import Dataset
+
+PRESET = "birds"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The command line."""
+
+    system: str
+    preset: str | None = None
+    data: Path | None = None
+    given: Mapping[str, Path] | None = None
+    """Prerequisites: `--with`."""
+    weights: Path | None = None
+    out: Path | None = None
+    resume: bool = False
+    device: str = "auto"
+    precision: str | None = None
+    changes: tuple[str, ...] = ()
+    """`--set`."""
+
+    def settings(self) -> Any:
+        """All settings of a new run."""
+        return self.changed(preset_of(self.system, self.preset or PRESET))
+
+    def changed(self, settings: Any) -> Any:
+        if self.data is not None:
+            kind = kind_of(self.data)
+            where = replace(settings.data, kind=kind, folder=str(self.data))
+            settings = replace(settings, data=where)
+        chosen = [] if self.precision is None else [f"loop.precision={self.precision}"]
+        return change(settings, [*chosen, *self.changes])
+
+
+def kind_of(folder: Path) -> str:
+    """Which layout a data folder has.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}", hint="pass --data the folder of pictures")
+    return "cub" if (folder / "CUB_200_2011").is_dir() else "folder"
+
+
+def train(order: Order) -> runs.Run:
+    """Train, or go on with a run."""
+    device = precision.choose_device(order.device)
+    if order.resume:
+        return _resume(order, device)
+    settings = order.settings()
+    precision.check_precision(settings.loop.precision, device)
+    refuse_full(order.out)
+    dataset = data.open(settings.data)
+    wanted = plan(order.system, order.preset or PRESET, settings, order.given or {}, dataset)
+    return training.train(wanted, training.Start(device, order.out, order.weights), dataset)
+
+
+def _resume(order: Order, device: Any) -> runs.Run:
+    run = _unfinished(order)
+    recipe = run.recipe
+    if recipe.system != order.system:
+        raise UsageError(
+            f"{run.folder} is a run of {recipe.system}",
+            hint=f"t2i-train {recipe.system} --out {run.folder} --resume",
+        )
+    if order.preset not in (None, recipe.preset):
+        raise UsageError(
+            f"{run.folder} has preset {recipe.preset}", hint="leave out --preset with --resume"
+        )
+    if order.given or order.weights:
+        raise UsageError(
+            "a run that goes on has its weights", hint="leave out --with and --weights"
+        )
+    try:
+        settings = decode(settings_type(order.system), recipe.settings)
+    except RecordError as error:
+        raise TrainingError(
+            f"{run.folder} was begun with other settings than this version knows: {error}",
+            hint="start another run",
+        ) from None
+    wanted = Plan(order.system, recipe.preset, order.changed(settings), {})
+    return training.resume(run, wanted, device)
+
+
+def _unfinished(order: Order) -> runs.Run:
+    if order.out is not None:
+        return runs.Run(order.out)
+    run = runs.newest(order.system, finished=False)
+    if run is None:
+        raise UsageError(
+            f"there is no unfinished run of {order.system} in {runs.RUNS}",
+            hint="pass its folder with --out, or leave out --resume to start one",
+        )
+    return run
+
+
+def check_data(order: Order) -> dict[str, Any]:
+    """Look through the data; the report is printed.
+
+    Raises:
+        DataError: training could not use them.
+    """
+    from t2i.train.data.check import check
+
+    settings = order.settings()
+    report = check(settings.data, batch_size=settings.loop.batch_size)
+    for line in report.lines():
+        terminal.report(line)
+    if not report.good:
+        raise DataError("training cannot use these data", hint="mend what is listed above")
+    found: dict[str, Any] = encode(report)
+    return found
+
+
+def dry_run(order: Order) -> dict[str, Any]:
+    """What would be trained, as a record. Nothing is written."""
+    device = precision.choose_device(order.device)
+    settings = order.settings()
+    precision.check_precision(settings.loop.precision, device)
+    refuse_full(order.out)
+    dataset: Dataset = data.open(settings.data)
+    preset = order.preset or PRESET
+    wanted = plan(order.system, preset, settings, order.given or {}, dataset)
+    return {
+        "system": order.system,
+        "preset": preset,
+        "device": device.type,
+        "run": str(order.out or next_folder(order.system, preset)),
+        "needs": {name: _told(need) for name, need in wanted.needs.items()},
+        "parameters": rehearse(wanted, dataset),
+        "data": dataset.describe(),
+        "settings": {path: encode(value) for path, _, value in listed(settings)},
+    }
+
+
+def _told(need: Found | Plan) -> dict[str, Any]:
+    if isinstance(need, Found):
+        return {"from": need.origin}
+    return {
+        "trained first": need.preset,
+        "steps": need.settings.loop.steps,
+        "needs": {name: _told(each) for name, each in need.needs.items()},
+    }

@@ -1,0 +1,53 @@
+"""Devices and number formats: the asked one or an error."""
+
+import torch
+
+from t2i.runtime.errors import DeviceError, UsageError
+from t2i.train.settings import Precision
+
+DEVICES = ("auto", "cpu", "cuda")
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(asked: str) -> torch.device:
+    """`auto` is the card if one can be used, else the CPU.
+
+    Raises:
+        UsageError: there is no such device.
+        DeviceError: CUDA is asked for and cannot be used.
+    """
+    if asked not in DEVICES:
+        raise UsageError(f"there is no device {asked!r}", hint=f"one of {', '.join(DEVICES)}")
+    if asked == "cpu":
+        return torch.device("cpu")
+    problem = _cuda_problem()
+    if problem is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    if asked == "auto":
+        return torch.device("cpu")
+    raise DeviceError(f"cannot train on cuda: {problem}", hint="use --device cpu, or auto")
+
+
+def _cuda_problem() -> str | None:
+    if not torch.backends.cuda.is_built():
+        return "this PyTorch was built without it"
+    if not torch.cuda.is_available():
+        return "PyTorch finds no card"
+    try:
+        torch.zeros(1, device="cuda")
+    except RuntimeError as error:
+        return str(error).partition("\n")[0]
+    return None
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Raises UsageError: fp16 is for CUDA."""
+    if precision == "fp16" and device.type != "cuda":
+        raise UsageError(
+            f"fp16 is not for {device.type}", hint="use --precision bf16 or fp32, or --device cuda"
+        )
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """Where networks compute in this precision; weights and losses stay float32."""
+    return torch.autocast(device.type, _TYPES[precision], enabled=precision != "fp32")

@@ -1,0 +1,158 @@
+"""From a plan to a trained run: prerequisites, run folder, recipe, loop."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import t2i
+from t2i.runtime import runs, terminal
+from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
+from t2i.runtime.records import encode
+from t2i.train.folder import RunFolder, make_folder
+from t2i.train.loop import Loop
+from t2i.train.prerequisites import (
+    Found,
+    Needed,
+    Plan,
+    bring,
+    described,
+    read_needs,
+    read_state,
+)
+from t2i.train.recipe import Recipe
+from t2i.train.systems import recipe_of
+
+if TYPE_CHECKING:
+    from t2i.train.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one training begins, besides its plan."""
+
+    device: torch.device
+    out: Path | None = None
+    weights: Path | None = None
+    """Weights to start from."""
+
+
+def train(plan: Plan, start: Start, dataset: "Dataset | None" = None) -> runs.Run:
+    """Train what a plan says, prerequisites first, each in a run folder of its own.
+
+    Raises:
+        TrainingError: a loss is not finite, or weights do not fit.
+        KeyboardInterrupt: somebody asked to stop; the run can be resumed.
+    """
+    found = {name: _have(name, need, plan, start) for name, need in plan.needs.items()}
+    dataset = dataset or open_data(plan)
+    folder = make_folder(plan.system, plan.preset, start.out)
+    needs = {name: bring(each, name, folder) for name, each in found.items()}
+    terminal.say(f"{plan.system}, preset {plan.preset}, on {start.device.type}: {folder}")
+    needed = read_needs(folder, needs, dataset)
+    recipe = build(plan, dataset, needed, start.device)
+    if start.weights is not None:
+        begin_with(recipe, start.weights)
+    run = RunFolder(folder, record(plan, recipe, dataset, needs))
+    run.begin(dataset.tokenizer)
+    return _loop(Loop(recipe, dataset, plan.settings.loop, start.device, run))
+
+
+def _have(name: str, need: Found | Plan, plan: Plan, start: Start) -> Found:
+    if isinstance(need, Found):
+        terminal.say(f"{plan.system} takes its {name} from {need.origin}")
+        return need
+    terminal.say(f"{plan.system} needs {name}, which is trained first")
+    run = train(need, Start(start.device))
+    return Found(run.weights, run.folder / runs.RECIPE, run.folder.as_posix())
+
+
+def resume(run: runs.Run, plan: Plan, device: torch.device) -> runs.Run:
+    """Go on with a run from its newest whole checkpoint.
+
+    Raises:
+        TrainingError: no checkpoint is whole, or the checkpoints do not fit the settings.
+    """
+    dataset = open_data(plan)
+    if dataset.tokenizer != run.tokenizer:
+        raise TrainingError(
+            f"the captions are not those that {run.folder} began with",
+            hint="give it the data it began with, or start another run",
+        )
+    needed = read_needs(run.folder, run.recipe.needs, dataset)
+    recipe = build(plan, dataset, needed, device)
+    folder = RunFolder(run.folder, record(plan, recipe, dataset, run.recipe.needs))
+    loop = Loop(recipe, dataset, plan.settings.loop, device, folder)
+    loop.resume()
+    terminal.say(f"{plan.system}, preset {plan.preset}, on {device.type}: {run.folder}")
+    terminal.say(f"resuming after step {loop.step}")
+    return _loop(loop)
+
+
+def _loop(loop: Loop) -> runs.Run:
+    loop.train()
+    return runs.Run(loop.run.path)
+
+
+def open_data(plan: Plan) -> "Dataset":
+    from t2i.train import data
+
+    return data.open(plan.settings.data)
+
+
+def build(
+    plan: Plan, dataset: "Dataset", needs: Mapping[str, Needed], device: torch.device
+) -> Recipe:
+    """Build a recipe; its first weights are drawn from the run's seed."""
+    loop = plan.settings.loop
+    if loop.threads is not None:
+        torch.set_num_threads(loop.threads)
+    torch.manual_seed(loop.seed)
+    return recipe_of(plan.system).build(plan.settings, dataset.source(), needs, device)
+
+
+def record(plan: Plan, recipe: Recipe, dataset: "Dataset", needs: Mapping[str, Any]) -> runs.Recipe:
+    """What `recipe.json` says before the first step."""
+    return runs.Recipe(
+        schema=runs.SCHEMA,
+        version=t2i.__version__,
+        system=plan.system,
+        preset=plan.preset,
+        settings=encode(plan.settings),
+        network=encode(recipe.network),
+        text=dataset.text,
+        classes=dataset.source().classes,
+        data=described(dataset),
+        needs=dict(needs),
+        images_seen=0,
+        steps=0,
+        finished=False,
+        facing=dataset.source().facing,
+    )
+
+
+def begin_with(recipe: Recipe, path: Path) -> None:
+    """Start from weights, `PREFIX.PARAMETER` as in a run; those it does not hold stay as drawn.
+
+    Raises:
+        UsageError: it holds weights that this recipe has no place for.
+    """
+    live = {name: player.networks for name, player in recipe.players.items()}
+    places = {
+        f"{prefix}.{name}": tensor
+        for prefix, network in recipe.exported(live).items()
+        for name, tensor in network.state_dict().items()
+    }
+    state = read_state(path)
+    for name, value in state.items():
+        if name not in places:
+            raise UsageError(f"{path}: no place for {name}", hint=did_you_mean(name, places))
+        if places[name].shape != value.shape:
+            raise UsageError(
+                f"{path}: {name} is {tuple(value.shape)}, expected {tuple(places[name].shape)}",
+                hint="pass weights of the same sizes, or change the sizes with --set",
+            )
+        places[name].copy_(value)
+    terminal.say(f"starting from {len(state)} of {len(places)} tensors in {path}")
