@@ -1,8 +1,8 @@
 """CUB-200-2011 with the captions of Reed et al. 2016, in the layout that these papers share.
 
-    FOLDER/CUB_200_2011/images.txt, bounding_boxes.txt, images/CLASS/NAME.jpg
-    FOLDER/text/CLASS/NAME.txt              ten captions, one a line
-    FOLDER/train/filenames.pickle, test/filenames.pickle        lists of CLASS/NAME
+FOLDER/CUB_200_2011/images.txt, bounding_boxes.txt, images/CLASS/NAME.jpg
+FOLDER/text/CLASS/NAME.txt              ten captions, one a line
+FOLDER/train/filenames.pickle, test/filenames.pickle        lists of CLASS/NAME
 """
 
 from collections.abc import Iterator

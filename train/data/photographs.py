@@ -15,7 +15,7 @@ from t2i.runtime.errors import DataError, PictureError
 from t2i.runtime.pictures import read_picture
 from t2i.runtime.text import word_tokenizer, words_of
 from t2i.train.data.batch import Batch, Item, collate
-from t2i.train.data.birds.dice import Dice, mix
+from t2i.train.data.birds.dice import Dice, mix, mix_text
 from t2i.train.data.dataset import Dataset
 from t2i.train.data.settings import Settings, Split
 
@@ -212,8 +212,6 @@ def _tensor(picture: Image.Image) -> Tensor:
 
 def hold_out(photographs: Sequence[Photograph], every: int = 20) -> Collection:
     """Keep one picture in twenty for tests, chosen by a hash of its name."""
-    from t2i.train.data.birds.dice import mix_text
-
     held = [mix_text(each.path.name) % every == 0 for each in photographs]
     return Collection(
         tuple(each for each, out in zip(photographs, held, strict=True) if not out),

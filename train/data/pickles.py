@@ -37,7 +37,7 @@ def load(path: Path) -> Any:
         ) from error
     except DataError:
         raise
-    except Exception as error:  # noqa: BLE001  (a damaged pickle raises whatever it likes)
+    except Exception as error:  # a damaged one raises whatever it likes
         raise DataError(
             f"{path} is no pickle of plain names: {error}",
             hint="take the file from where the data set is published; this one is not read",

@@ -8,28 +8,43 @@ from t2i.train.data.settings import Settings, Split
 
 if TYPE_CHECKING:
     from t2i.train.data.dataset import Dataset
+    from t2i.train.data.photographs import Collection
 
 
 def open(settings: Settings, split: Split = "train") -> "Dataset":
-    """Make a data set ready: draw the birds that are not drawn yet, or read the folder's captions.
+    """Make a data set ready: draw the birds that are not drawn yet, or read the captions.
 
     Raises:
         UsageError: the settings contradict themselves.
         DataError: the data are not what they should be.
     """
-    _check(settings)
+    require_sense(settings)
     if settings.kind == "birds":
         from t2i.train.data.birds.dataset import Birds
 
         return Birds(settings, split)
-    from t2i.train.data import cub, folder
     from t2i.train.data.photographs import Photographs
 
+    return Photographs(settings, collection(settings), split)
+
+
+def collection(settings: Settings) -> "Collection":
+    """The photographs that lie in a folder.
+
+    Raises:
+        DataError: its files of names and captions are missing or wrong.
+    """
+    from t2i.train.data import cub, folder
+
     read = {"folder": folder.collection, "cub": cub.collection}[settings.kind]
-    return Photographs(settings, read(Path(settings.folder or "")), split)
+    return read(Path(settings.folder or ""))
 
 
-def _check(settings: Settings) -> None:
+def require_sense(settings: Settings) -> None:
+    """
+    Raises:
+        UsageError: the settings contradict themselves.
+    """
     if not settings.px or list(settings.px) != sorted(set(settings.px)) or settings.px[0] < 1:
         raise UsageError(
             f"px = {settings.px} are no sizes of pictures",

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import numpy.typing as npt
@@ -145,12 +146,24 @@ def _drawn(series: Series, chunks: list[int]) -> Iterable[int]:
             yield _draw_chunk(series, chunk, folder)
         return
     # Started afresh: a fork of a program with threads may hang.
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent)
     try:
         for done in as_completed(pool.submit(_draw_chunk, series, n, folder) for n in chunks):
             yield done.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A killed program cannot stop its helpers: they watch for its end themselves."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _draw_chunk(series: Series, chunk: int, folder: Path) -> int:
