@@ -23,14 +23,15 @@ PADDING, UNKNOWN = "<end>", "<unk>"
 PADDING_ID = 0
 # Of a caption, at most this many words are looked at, whatever its size; the rest is counted.
 READ_WORDS = 10_000
-LONGEST_NAME = 1_000  # characters of a class name
+LONGEST_WORD = 1_000  # characters; no vocabulary has longer ones
 SHOWN = 40  # characters of a caption in an error
 
 _WORD = re.compile(rb"[a-z0-9_]+")
 _INSIDE = bytes(bool(_WORD.fullmatch(bytes([each]))) for each in range(256))
 # What the tokenizers library strips; str.strip() takes four control characters more.
-_SPACES = "".join(
-    each for each in map(chr, range(0x3001)) if each.isspace() and each not in "\x1c\x1d\x1e\x1f"
+_SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
 )
 # What the file must say so that a host without the tokenizers library may apply the rule itself.
 _RULES: dict[Literal["words", "whole"], dict[str, Any]] = {
@@ -150,12 +151,11 @@ class Tokenizer:
         letters = caption.encode("ascii", "replace").lower()
         words, end = [], 0
         for match in islice(_WORD.finditer(letters), READ_WORDS):
-            words.append(match.group().decode())
+            words.append(match.group()[:LONGEST_WORD].decode())
             end = match.end()
         inside = np.frombuffer(letters[end:].translate(_INSIDE), np.uint8)
-        return words, int(
-            np.count_nonzero(np.diff(inside) == 1)
-        )  # each step from 0 to 1 begins one
+        more = np.count_nonzero(np.diff(inside) == 1)  # a step from 0 to 1 begins a word
+        return words, int(more)
 
     def _nothing_to_draw(self, caption: str, words: list[str]) -> TextError:
         shown = repr(caption if len(caption) <= SHOWN else caption[:SHOWN] + "…")
@@ -167,14 +167,13 @@ class Tokenizer:
             message = "the caption is empty"
         # An emoji is no word, but its name may be one.
         names = " ".join(unicodedata.name(each, "") for each in caption[:SHOWN]).lower()
-        close: dict[str, None] = {}
-        for word in words[:SHOWN] or names.split():
-            found = get_close_matches(word[:SHOWN], self.vocabulary, n=2)
-            close |= dict.fromkeys(found)
-            if len(close) > 3:
-                break
-        some = ", ".join(repr(word) for word in close or islice(self.vocabulary, 8))
-        hint = f"did you mean {some}?" if close else f"it knows words such as {some}"
+        close: list[str] = []
+        for word in (words or names.split())[:5]:  # each is compared with the whole vocabulary
+            close += get_close_matches(word[:SHOWN], self.vocabulary, n=2)
+        if close:
+            hint = f"did you mean {', '.join(map(repr, dict.fromkeys(close)))}?"
+        else:
+            hint = f"it knows words such as {', '.join(islice(self.vocabulary, 8))}"
         return TextError(message, hint=hint)
 
 
@@ -186,7 +185,7 @@ def words_of(caption: str) -> list[str]:
 def class_name(text: str) -> str:
     """The one token of a class: the whole string, trimmed and in lower case."""
     # Letter by letter, as the tokenizers library does it: str.lower() looks at neighbours.
-    return "".join(letter.lower() for letter in text[:LONGEST_NAME].strip(_SPACES))
+    return "".join(letter.lower() for letter in text[:LONGEST_WORD].strip(_SPACES))
 
 
 def word_tokenizer(words: Sequence[str], *, whole: bool = False) -> bytes:
