@@ -1,6 +1,7 @@
 """Rules about files: small, formatted, typed, and a system is a column of four."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,13 +32,20 @@ def check(*command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How long a function is; a command's signature is its help text and does not count."""
+    decorators = [ast.unparse(each) for each in function.decorator_list]
+    is_command = any(re.match(r"\w+\.(command|callback)\b", each) for each in decorators)
+    first = function.body[0].lineno if is_command else function.lineno
+    return (function.end_lineno or first) - first + 1
+
+
 @pytest.mark.parametrize("path", python_files(*CODE), ids=name)
 def test_files_stay_under_400_lines_and_functions_under_50(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < 400
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(parse(path)):
-        if isinstance(node, functions):
-            assert (node.end_lineno or 0) - node.lineno < 50, f"{node.name} is long"
+    found = [node for node in ast.walk(parse(path)) if isinstance(node, functions)]
+    assert not {node.name: lines(node) for node in found if lines(node) >= 50}
 
 
 @pytest.mark.parametrize("system", CATALOG)
