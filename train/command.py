@@ -1,7 +1,7 @@
 """What `t2i-train` does once its arguments are read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,15 @@ from t2i.runtime.errors import DataError, TrainingError, UsageError
 from t2i.runtime.records import RecordError, decode, encode
 from t2i.train import data, precision, training
 from t2i.train.folder import next_folder, refuse_full
-from t2i.train.prerequisites import Found, Plan, plan
+from t2i.train.loop import check_settings
+from t2i.train.prerequisites import Found, Plan, check_given, plan
 from t2i.train.rehearsal import rehearse
 from t2i.train.settings import change, listed
 from t2i.train.systems import preset_of, settings_type
 
 if TYPE_CHECKING:
+    import torch
+
     from t2i.train.data.dataset import Dataset
 
 PRESET = "birds"
@@ -28,7 +31,7 @@ class Order:
     system: str
     preset: str | None = None
     data: Path | None = None
-    given: Mapping[str, Path] | None = None
+    given: Mapping[str, Path] = field(default_factory=dict)
     """Prerequisites: `--with`."""
     weights: Path | None = None
     out: Path | None = None
@@ -67,15 +70,22 @@ def train(order: Order) -> runs.Run:
     device = precision.choose_device(order.device)
     if order.resume:
         return _resume(order, device)
-    settings = order.settings()
-    precision.check_precision(settings.loop.precision, device)
-    refuse_full(order.out)
-    dataset = data.open(settings.data)
-    wanted = plan(order.system, order.preset or PRESET, settings, order.given or {}, dataset)
+    wanted, dataset = _prepare(order, device)
     return training.train(wanted, training.Start(device, order.out, order.weights), dataset)
 
 
-def _resume(order: Order, device: Any) -> runs.Run:
+def _prepare(order: Order, device: "torch.device") -> "tuple[Plan, Dataset]":
+    """Everything that can go wrong before a folder is made."""
+    settings = order.settings()
+    precision.check_precision(settings.loop.precision, device)
+    check_settings(settings.loop)
+    check_given(order.system, order.given)
+    refuse_full(order.out)
+    dataset = data.open(settings.data)
+    return plan(order.system, order.preset or PRESET, settings, order.given, dataset), dataset
+
+
+def _resume(order: Order, device: "torch.device") -> runs.Run:
     run = _unfinished(order)
     recipe = run.recipe
     if recipe.system != order.system:
@@ -135,21 +145,16 @@ def check_data(order: Order) -> dict[str, Any]:
 def dry_run(order: Order) -> dict[str, Any]:
     """What would be trained, as a record. Nothing is written."""
     device = precision.choose_device(order.device)
-    settings = order.settings()
-    precision.check_precision(settings.loop.precision, device)
-    refuse_full(order.out)
-    dataset: Dataset = data.open(settings.data)
-    preset = order.preset or PRESET
-    wanted = plan(order.system, preset, settings, order.given or {}, dataset)
+    wanted, dataset = _prepare(order, device)
     return {
         "system": order.system,
-        "preset": preset,
+        "preset": wanted.preset,
         "device": device.type,
-        "run": str(order.out or next_folder(order.system, preset)),
+        "run": str(order.out or next_folder(order.system, wanted.preset)),
         "needs": {name: _told(need) for name, need in wanted.needs.items()},
         "parameters": rehearse(wanted, dataset),
         "data": dataset.describe(),
-        "settings": {path: encode(value) for path, _, value in listed(settings)},
+        "settings": {path: encode(value) for path, _, value in listed(wanted.settings)},
     }
 
 

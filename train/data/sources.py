@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from t2i.train.data.photographs import Collection
 
 
-def open(settings: Settings, split: Split = "train") -> "Dataset":
+def open(settings: Settings, split: Split = "train", *, ready: bool = True) -> "Dataset":
     """Make a data set ready: draw the birds that are not drawn yet, or read the captions.
+
+    Args:
+        ready: without it birds are drawn only when they are asked for, one by one.
 
     Raises:
         UsageError: the settings contradict themselves.
@@ -22,7 +25,7 @@ def open(settings: Settings, split: Split = "train") -> "Dataset":
     if settings.kind == "birds":
         from t2i.train.data.birds.dataset import Birds
 
-        return Birds(settings, split)
+        return Birds(settings, split, ready=ready)
     from t2i.train.data.photographs import Photographs
 
     return Photographs(settings, collection(settings), split)

@@ -196,6 +196,14 @@ def test_an_interrupted_rendering_goes_on_where_it_stopped(
     assert all(path.stat().st_mtime_ns == before for path, before in kept.items())
 
 
+def test_birds_that_need_not_be_ready_are_drawn_when_asked_for(shelf: Path) -> None:
+    birds = data.open(replace(TINY, count=8000), ready=False)
+    assert birds.source().pictures == 8000
+    assert not shelf.exists()
+    birds.item(7999, 0)
+    assert len(list(shelf.glob("*/*.npy"))) == 2
+
+
 @pytest.mark.parametrize("damage", ["remove", "cut", "other"])
 def test_a_damaged_chunk_is_drawn_again(shelf: Path, damage: str) -> None:
     series = Series("train", 8, seed={"remove": 1, "cut": 2, "other": 3}[damage])

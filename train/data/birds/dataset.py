@@ -30,13 +30,14 @@ averaged down: a small picture is what one sees of a large one from afar."""
 class Birds(Dataset):
     """Birds of one split. Class: the main colour. Each visit says the same facts in new words."""
 
-    def __init__(self, settings: Settings, split: Split) -> None:
-        """Draws what the cache does not hold yet."""
+    def __init__(self, settings: Settings, split: Split, *, ready: bool = True) -> None:
+        """Draws what the cache does not hold yet; or, if it need not be `ready`, nothing."""
         tokenizer = word_tokenizer(captions.vocabulary())
         super().__init__(settings, tokenizer, COLOURS)
         self.split = split
         self.series = Series(split, drawn_px(settings.px), settings.seed, settings.facing)
-        self.series.fill(settings.count)
+        if ready:
+            self.series.fill(settings.count)
 
     def __len__(self) -> int:
         return self.settings.count
