@@ -75,6 +75,8 @@ class Checkpoints:
         sync(self.folder)
         for old in self.folders()[: -self.keep]:
             _remove(old)
+        for stray in self.folder.glob(".*"):  # left by a run that was killed while writing
+            shutil.rmtree(stray, ignore_errors=True)
         return target
 
     def folders(self) -> list[Path]:

@@ -10,10 +10,9 @@ from t2i.runtime.errors import DataError, TrainingError, UsageError
 from t2i.runtime.records import RecordError, decode, encode
 from t2i.train import data, precision, training
 from t2i.train.folder import next_folder, refuse_full
-from t2i.train.loop import check_settings
 from t2i.train.prerequisites import Found, Plan, check_given, plan
 from t2i.train.rehearsal import rehearse
-from t2i.train.settings import change, listed
+from t2i.train.settings import change, check_settings, listed
 from t2i.train.systems import preset_of, settings_type
 
 if TYPE_CHECKING:

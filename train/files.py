@@ -7,6 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from t2i.runtime.errors import TrainingError
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write aside, flush to the disk, rename."""
@@ -18,11 +20,22 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write one safetensors file, aside first; tensors come from any device."""
+    """Write one safetensors file, aside first; tensors come from any device.
+
+    Raises:
+        TrainingError: the disk is full, or the folder is gone.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     draft = aside(path)
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)
+    except SafetensorError as error:
+        draft.unlink(missing_ok=True)
+        raise TrainingError(
+            f"cannot write {path}: {error}", hint="make room on the disk, or choose another --out"
+        ) from None
     sync(draft)
     draft.replace(path)
     sync(path.parent)

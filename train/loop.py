@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from t2i.runtime import terminal
-from t2i.runtime.errors import TrainingError, UsageError
+from t2i.runtime.errors import TrainingError
 from t2i.train.batches import batches, parts
 from t2i.train.checkpoints import Checkpoints, State
 from t2i.train.data.batch import Batch
@@ -23,7 +23,7 @@ from t2i.train.players import Players
 from t2i.train.precision import autocast, check_precision
 from t2i.train.recipe import Drawing, Finishing, Recipe, Update
 from t2i.train.samples import save_samples
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, check_settings
 
 if TYPE_CHECKING:
     from t2i.train.data.dataset import Dataset
@@ -53,7 +53,7 @@ class Loop:
         self.device, self.run = device, run
         self.players = Players(recipe.players, settings.precision, device)
         self.checkpoints = Checkpoints(run.path / "checkpoints", settings.keep)
-        self.step = 0
+        self.step = self.saved = 0
         self.finished = False
         self.seconds = 0.0
         if settings.compile:
@@ -73,7 +73,8 @@ class Loop:
                 hint="resume with the settings of the run, or start another one",
             ) from None
         set_random_state(state.tensors, self.device)
-        self.step, self.seconds = state.step, state.seconds
+        self.step = self.saved = state.step
+        self.seconds = state.seconds
         self.finished = state.finished and state.step >= self.settings.steps
 
     def train(self) -> None:
@@ -91,15 +92,16 @@ class Loop:
             for batch in batches(self.dataset, self.settings, self.step, steps):
                 terms = self.play(batch.to(self.device))
                 self.step += 1
-                now = time.perf_counter()
-                self.seconds += now - before
-                speed = self.settings.batch_size / (now - before)
-                before = now
+                spent = time.perf_counter() - before
+                self.seconds += spent
+                speed = self.settings.batch_size / spent
                 bar.advance(note=note(terms, speed))
                 self.keep(terms, speed)
                 if asked.is_set():
-                    self.checkpoint()
+                    if self.saved != self.step:
+                        self.checkpoint()
                     raise KeyboardInterrupt
+                before = time.perf_counter()
         self.finish()
 
     def play(self, batch: Batch) -> dict[str, float]:
@@ -165,23 +167,13 @@ class Loop:
         self.checkpoints.write(
             State(self.step, self.finished, self.seconds, self.players.scales(), tensors)
         )
+        self.saved = self.step
         self.run.save_weights(self.recipe.exported(self.players.averaged))
         self.run.note(
             steps=self.step,
             images_seen=self.step * self.settings.batch_size,
             finished=self.finished,
         )
-
-
-def check_settings(settings: LoopSettings) -> None:
-    """Raises UsageError: a number makes no sense."""
-    at_least = {"steps": 1, "batch_size": 1, "accumulate": 1, "keep": 1, "checkpoint_every": 1}
-    at_least |= {"sample_every": 0, "workers": 0, "seed": 0}
-    for name, least in at_least.items():
-        if getattr(settings, name) < least:
-            raise UsageError(f"{name} must be at least {least}", hint=f"pass --set {name}={least}")
-    if settings.threads is not None and settings.threads < 1:
-        raise UsageError("threads must be at least 1", hint="pass --set threads=1, or none")
 
 
 def compile_parts(networks: nn.Module) -> None:

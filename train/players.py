@@ -100,7 +100,7 @@ class Players:
         return terms
 
     def _check(self, name: str, terms: dict[str, float], gradient: float, step: int) -> None:
-        hint = "resume from the last checkpoint with a lower learning rate"
+        hint = "go on from the last checkpoint: --resume, with a lower learning rate by --set"
         for term, value in terms.items():
             if not math.isfinite(value):
                 raise TrainingError(f"the loss {term} is {value} at step {step}", hint=hint)
@@ -147,7 +147,8 @@ class Players:
         for name, player in self.players.items():
             for index, moments in player.optimiser.state_dict()["state"].items():
                 for key, value in moments.items():
-                    found[f"optimiser.{name}.{index}.{key}"] = torch.as_tensor(value)
+                    if value is not None:
+                        found[f"optimiser.{name}.{index}.{key}"] = torch.as_tensor(value)
         return found
 
     def scales(self) -> dict[str, dict[str, Any]]:

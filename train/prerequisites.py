@@ -1,7 +1,7 @@
 """Weights of other systems that a training starts from: where they are taken from."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,15 +59,10 @@ def plan(
     ship with equal settings and data; a training of its own.
 
     Raises:
-        UsageError: something is given that is not needed.
+        UsageError: what is given is not what its name says.
     """
     from t2i.train.systems import needs_of, recipe_of
 
-    known = set(needs_of(system))
-    for name in given:
-        if name not in known:
-            hint = did_you_mean(name, known) if known else f"{system} needs nothing"
-            raise UsageError(f"{system} does not need {name!r}", hint=hint)
     needs: dict[str, Found | Plan] = {}
     for name in recipe_of(system).NEEDS:
         wanted = recipe_of(system).needed_settings(settings, name)
@@ -78,6 +73,17 @@ def plan(
             or plan(name, _name_of(name, wanted, preset), wanted, inherited, dataset)
         )
     return Plan(system, preset, settings, needs)
+
+
+def check_given(system: str, given: Iterable[str]) -> None:
+    """Raises UsageError: something is given that is not needed."""
+    from t2i.train.systems import needs_of
+
+    known = set(needs_of(system))
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known) if known else f"{system} needs nothing"
+            raise UsageError(f"{system} does not need {name!r}", hint=hint)
 
 
 def _given(name: str, path: Path) -> Found:

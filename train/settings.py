@@ -41,6 +41,17 @@ class LoopSettings:
     """Processes that prepare batches; 0 = none but this one."""
 
 
+def check_settings(settings: LoopSettings) -> None:
+    """Raises UsageError: a number makes no sense."""
+    at_least = {"steps": 1, "batch_size": 1, "accumulate": 1, "keep": 1, "checkpoint_every": 1}
+    at_least |= {"sample_every": 0, "workers": 0, "seed": 0}
+    for name, least in at_least.items():
+        if getattr(settings, name) < least:
+            raise UsageError(f"{name} must be at least {least}", hint=f"pass --set {name}={least}")
+    if settings.threads is not None and settings.threads < 1:
+        raise UsageError("threads must be at least 1", hint="pass --set threads=1, or none")
+
+
 def change(settings: S, assignments: Sequence[str]) -> S:
     """Settings with some values replaced.
 

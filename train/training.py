@@ -12,6 +12,7 @@ from t2i.runtime import runs, terminal
 from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
 from t2i.runtime.records import encode
 from t2i.train.folder import RunFolder, make_folder
+from t2i.train.lock import held
 from t2i.train.loop import Loop
 from t2i.train.prerequisites import (
     Found,
@@ -49,15 +50,15 @@ def train(plan: Plan, start: Start, dataset: "Dataset | None" = None) -> runs.Ru
     found = {name: _have(name, need, plan, start) for name, need in plan.needs.items()}
     dataset = dataset or open_data(plan)
     folder = make_folder(plan.system, plan.preset, start.out)
-    needs = {name: bring(each, name, folder) for name, each in found.items()}
-    terminal.say(f"{plan.system}, preset {plan.preset}, on {start.device.type}: {folder}")
-    needed = read_needs(folder, needs, dataset)
-    recipe = build(plan, dataset, needed, start.device)
-    if start.weights is not None:
-        begin_with(recipe, start.weights)
-    run = RunFolder(folder, record(plan, recipe, dataset, needs))
-    run.begin(dataset.tokenizer)
-    return _loop(Loop(recipe, dataset, plan.settings.loop, start.device, run))
+    with held(folder):
+        terminal.say(f"{plan.system}, preset {plan.preset}, on {start.device.type}: {folder}")
+        needs = {name: bring(each, name, folder) for name, each in found.items()}
+        recipe = build(plan, dataset, read_needs(folder, needs, dataset), start.device)
+        if start.weights is not None:
+            begin_with(recipe, start.weights)
+        run = RunFolder(folder, record(plan, recipe, dataset, needs))
+        run.begin(dataset.tokenizer)
+        return _trained(Loop(recipe, dataset, plan.settings.loop, start.device, run))
 
 
 def _have(name: str, need: Found | Plan, plan: Plan, start: Start) -> Found:
@@ -75,24 +76,32 @@ def resume(run: runs.Run, plan: Plan, device: torch.device) -> runs.Run:
     Raises:
         TrainingError: no checkpoint is whole, or the checkpoints do not fit the settings.
     """
-    dataset = open_data(plan)
-    if dataset.tokenizer != run.tokenizer:
-        raise TrainingError(
-            f"the captions are not those that {run.folder} began with",
-            hint="give it the data it began with, or start another run",
+    with held(run.folder):
+        terminal.say(f"{plan.system}, preset {plan.preset}, on {device.type}: {run.folder}")
+        dataset = open_data(plan)
+        if dataset.tokenizer != run.tokenizer:
+            raise TrainingError(
+                f"the captions are not those that {run.folder} began with",
+                hint="give it the data it began with, or start another run",
+            )
+        recipe = build(plan, dataset, read_needs(run.folder, run.recipe.needs, dataset), device)
+        folder = RunFolder(run.folder, record(plan, recipe, dataset, run.recipe.needs))
+        loop = Loop(recipe, dataset, plan.settings.loop, device, folder)
+        loop.resume()
+        terminal.say(f"going on after step {loop.step} of {loop.settings.steps}")
+        return _trained(loop)
+
+
+def _trained(loop: Loop) -> runs.Run:
+    try:
+        loop.train()
+    except KeyboardInterrupt:
+        system, path = loop.run.recipe.system, loop.run.path
+        terminal.warn(
+            f"stopped; {path} has all up to step {loop.saved}",
+            hint=f"t2i-train {system} --out {path} --resume",
         )
-    needed = read_needs(run.folder, run.recipe.needs, dataset)
-    recipe = build(plan, dataset, needed, device)
-    folder = RunFolder(run.folder, record(plan, recipe, dataset, run.recipe.needs))
-    loop = Loop(recipe, dataset, plan.settings.loop, device, folder)
-    loop.resume()
-    terminal.say(f"{plan.system}, preset {plan.preset}, on {device.type}: {run.folder}")
-    terminal.say(f"resuming after step {loop.step}")
-    return _loop(loop)
-
-
-def _loop(loop: Loop) -> runs.Run:
-    loop.train()
+        raise
     return runs.Run(loop.run.path)
 
 
@@ -123,13 +132,13 @@ def record(plan: Plan, recipe: Recipe, dataset: "Dataset", needs: Mapping[str, A
         settings=encode(plan.settings),
         network=encode(recipe.network),
         text=dataset.text,
-        classes=dataset.source().classes,
+        classes=dataset.classes,
         data=described(dataset),
         needs=dict(needs),
         images_seen=0,
         steps=0,
         finished=False,
-        facing=dataset.source().facing,
+        facing=dataset.facing,
     )
 
 
