@@ -11,7 +11,7 @@ from t2i.runtime.terminal import progress
 from t2i.runtime.text import words_of
 from t2i.train.data.birds import captions as birds
 from t2i.train.data.birds.attributes import COLOURS, facts_of
-from t2i.train.data.birds.dice import Dice
+from t2i.train.data.dice import Dice
 from t2i.train.data.photographs import Photograph, read_pixels
 from t2i.train.data.settings import Settings
 from t2i.train.data.sources import collection, require_sense

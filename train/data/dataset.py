@@ -12,7 +12,7 @@ from t2i.runtime.bundle import Text
 from t2i.runtime.errors import DataError
 from t2i.runtime.text import READ_WORDS, Tokenizer, vocabulary_size
 from t2i.train.data.batch import Batch, Item, collate
-from t2i.train.data.birds.dice import Dice, mix
+from t2i.train.data.dice import Dice, mix
 from t2i.train.data.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from t2i.runtime.errors import DataError, PictureError
 from t2i.runtime.pictures import read_picture
 from t2i.runtime.text import word_tokenizer, words_of
 from t2i.train.data.batch import Batch, Item, collate
-from t2i.train.data.birds.dice import Dice, mix, mix_text
 from t2i.train.data.dataset import Dataset
+from t2i.train.data.dice import Dice, mix, mix_text
 from t2i.train.data.settings import Settings, Split
 
 ROOM = 76 / 64

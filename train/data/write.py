@@ -12,8 +12,8 @@ from t2i.runtime.terminal import progress
 from t2i.train.data.birds import captions
 from t2i.train.data.birds.attributes import COLOURS, NAMES
 from t2i.train.data.birds.cache import Series
-from t2i.train.data.birds.dice import Dice
 from t2i.train.data.birds.render import PARTS, draw
+from t2i.train.data.dice import Dice
 from t2i.train.data.settings import Settings, Split
 
 

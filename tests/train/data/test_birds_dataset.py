@@ -17,10 +17,10 @@ from t2i.train.data.birds import cache
 from t2i.train.data.birds.attributes import COLOURS, NAMES, VALUES, complete
 from t2i.train.data.birds.cache import CHUNK, Series
 from t2i.train.data.birds.captions import vocabulary
-from t2i.train.data.birds.dice import Dice
 from t2i.train.data.birds.pose import NOISE
 from t2i.train.data.birds.render import PARTS, draw
 from t2i.train.data.dataset import Dataset
+from t2i.train.data.dice import Dice
 from t2i.train.data.write import write
 
 TINY = data.Settings(kind="birds", px=(8, 16, 32), words=32, count=70, facing="right")

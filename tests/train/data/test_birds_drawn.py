@@ -19,7 +19,6 @@ from t2i.train.data.birds.attributes import (
     PARTS,
     VALUES,
     Bird,
-    Split,
     combinations,
     complete,
     facts_of,
@@ -27,10 +26,11 @@ from t2i.train.data.birds.attributes import (
 )
 from t2i.train.data.birds.canvas import PLUMAGE, Canvas
 from t2i.train.data.birds.captions import phrase, vocabulary
-from t2i.train.data.birds.dice import Dice, mix, mix_text, uniform_of
 from t2i.train.data.birds.pose import NOISE
 from t2i.train.data.birds.render import PARTS as DRAWN_PARTS
 from t2i.train.data.birds.render import draw
+from t2i.train.data.dice import Dice, mix, mix_text, uniform_of
+from t2i.train.data.settings import Split
 
 STILL = (0.0,) * len(NOISE)
 FEATHERED = ("tail", "back", "breast", "belly", "head", "crown", "throat", "wing")

@@ -16,7 +16,7 @@ from PIL import Image
 from t2i.runtime.errors import DataError
 from t2i.train import data
 from t2i.train.data import check, cub, folder, photographs, pickles
-from t2i.train.data.birds.dice import Dice
+from t2i.train.data.dice import Dice
 
 Rows = list[dict[str, Any]]
 

@@ -8,12 +8,11 @@ numbers together decide the picture and nothing else does.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
-from t2i.train.data.birds.dice import Dice, mix_text
+from t2i.train.data.dice import Dice, mix_text
+from t2i.train.data.settings import Split
 
 Facts = Mapping[str, str]
-Split = Literal["train", "validation", "test"]
 
 COLOURS = (
     "red",

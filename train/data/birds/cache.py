@@ -21,10 +21,11 @@ from threading import Thread
 import numpy as np
 import numpy.typing as npt
 
-from t2i.train.data.birds.attributes import Bird, Facts, Split, complete, facts_of
-from t2i.train.data.birds.dice import Dice, mix_text
+from t2i.train.data.birds.attributes import Bird, Facts, complete, facts_of
 from t2i.train.data.birds.pose import NOISE
 from t2i.train.data.birds.render import VERSION, draw
+from t2i.train.data.dice import Dice, mix_text
+from t2i.train.data.settings import Split
 
 CHUNK = 64
 """Pictures in one file."""

@@ -8,7 +8,7 @@ from typing import Any
 from t2i.runtime.text import words_of
 from t2i.train.data.birds import words
 from t2i.train.data.birds.attributes import PARTS, Facts
-from t2i.train.data.birds.dice import Dice
+from t2i.train.data.dice import Dice
 
 _TRIES = 8
 

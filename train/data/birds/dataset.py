@@ -11,13 +11,13 @@ from t2i.runtime.errors import UsageError
 from t2i.runtime.text import word_tokenizer
 from t2i.train.data.batch import Batch, Item, collate
 from t2i.train.data.birds import captions
-from t2i.train.data.birds.attributes import COLOURS, VALUES, Split
+from t2i.train.data.birds.attributes import COLOURS, VALUES
 from t2i.train.data.birds.cache import Series
-from t2i.train.data.birds.dice import Dice, mix
 from t2i.train.data.birds.pose import NOISE
 from t2i.train.data.birds.render import VERSION
 from t2i.train.data.dataset import Dataset
-from t2i.train.data.settings import Settings
+from t2i.train.data.dice import Dice, mix
+from t2i.train.data.settings import Settings, Split
 
 if TYPE_CHECKING:
     from t2i.runtime.runs import Facing
@@ -48,9 +48,9 @@ class Birds(Dataset):
         attributes = self.series.bird(index)
         dice = Dice(visit_seed)
         caption = captions.phrase(facts, dice, self.settings.words)
-        picture = torch.tensor(pixels).permute(2, 0, 1).float() / 127.5 - 1
+        picture = torch.tensor(pixels).permute(2, 0, 1).contiguous().float().div_(127.5).sub_(1)
         return Item(
-            images=tuple(_averaged(picture, px) for px in self.settings.px),
+            images=_pyramid(picture, self.settings.px),
             tokens=self.tokens(caption, dice),
             caption=caption,
             label=attributes.label,
@@ -110,6 +110,15 @@ def drawn_px(px: tuple[int, ...]) -> int:
             hint="pass sizes of which each is a whole fraction of the largest, as 64,128,256",
         )
     return side
+
+
+def _pyramid(picture: Tensor, px: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The picture at each size, smallest first; each made of the next larger that it divides."""
+    made = [picture]
+    for size in reversed(px):
+        nearest = next(each for each in reversed(made) if each.shape[-1] % size == 0)
+        made.append(_averaged(nearest, size))
+    return tuple(reversed(made[1:]))
 
 
 def _averaged(picture: Tensor, px: int) -> Tensor:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from t2i.train.data.birds import plumage, scenery
 from t2i.train.data.birds.attributes import Bird
 from t2i.train.data.birds.canvas import Canvas
-from t2i.train.data.birds.dice import uniform_of
 from t2i.train.data.birds.pose import Chance, pose
+from t2i.train.data.dice import uniform_of
 
 VERSION = 1
 """Raised whenever any picture changes: caches of older versions are not used."""
