@@ -1,0 +1,188 @@
+"""What commands say: results to stdout, everything else to stderr.
+
+Commands start sooner without rich, so it is imported only when a bar is really shown.
+"""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol, TextIO
+
+from t2i.runtime.errors import T2IError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+STOPPED = 130  # as shells report what ctrl-C ended
+RED, YELLOW, CYAN = 31, 33, 36
+# Captions and bundles are other people's text: they must not steer the terminal.
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in b"\t\n"
+}
+
+
+@contextmanager
+def explaining_errors() -> Iterator[None]:
+    """Turn a user's errors into their message, their hint and an exit status.
+
+    What is a mistake of ours keeps its traceback.
+    """
+    try:
+        yield
+    except T2IError as error:
+        _explain(str(error), error.hint)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        say("stopped")
+        sys.exit(STOPPED)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _leave_stdout()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        if error.filename is None:
+            _leave_stdout()
+        where = f"{error.filename}: " if error.filename else ""
+        full = error.errno in FULL
+        _explain(
+            f"{where}{error.strerror}",
+            "make room on the disk" if full else "check the path, and that you may use it",
+        )
+        sys.exit(1)
+
+
+def say(text: str) -> None:
+    """Something to know while the command works."""
+    _write(text, sys.stderr)
+
+
+def warn(text: str, hint: str | None = None) -> None:
+    """Something that may surprise, though the command goes on."""
+    _write(text, sys.stderr, ("warning:", YELLOW))
+    if hint:
+        _write(hint, sys.stderr, (" hint:", CYAN))
+
+
+def report(text: str, next: str | None = None) -> None:
+    """A result, and the command that people mostly want after it."""
+    _write(text, sys.stdout)
+    if next:
+        _write(next, sys.stdout, ("next:", CYAN))
+
+
+def print_json(record: Any) -> None:
+    """One record on one line of stdout, for programs: ASCII, so that any encoding carries it."""
+    _write(json.dumps(record, allow_nan=False), sys.stdout)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Rows under their headings on stdout; numbers stand at the right of their column."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    right = [all(isinstance(row[place], int) for row in rows) for place in range(len(columns))]
+    for line in (columns, *cells):
+        placed = [
+            cell.rjust(width) if aligned else cell.ljust(width)
+            for cell, width, aligned in zip(line, widths, right, strict=True)
+        ]
+        _write("  ".join(placed).rstrip(), sys.stdout)
+
+
+class Bar(Protocol):
+    """Shows how far something is."""
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        """`n` more are done; `note` tells the latest, such as a loss."""
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Bar]:
+    """Show progress on stderr: a bar on a terminal, else a line every tenth of the way."""
+    if not _is_terminal(sys.stderr):
+        yield _Lines(what, total)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    shown = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=Console(stderr=True),
+        # Results stay where they were sent; on a terminal they are written above the bar.
+        redirect_stdout=_is_terminal(sys.stdout),
+    )
+    with shown:
+        yield _Shown(shown, shown.add_task(what, total=total, note=""))
+
+
+@dataclass
+class _Shown:
+    """A bar of rich."""
+
+    bar: Any
+    task: Any
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        self.bar.update(self.task, advance=n, note=note.translate(_CONTROLS))
+
+
+@dataclass
+class _Lines:
+    """Lines in a log: ten of them, or, where the end is unknown, fewer and fewer."""
+
+    what: str
+    total: int | None
+    done: int = 0
+    said: int = 0
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        self.done += n
+        due = 2 * self.said if self.total is None else self.said + self.total / 10
+        if self.done >= max(due, 1) or self.done == self.total:
+            self.said = self.done
+            of = f" of {self.total:,}" if self.total is not None else ""
+            say(f"{self.what}: {self.done:,}{of}{f' · {note}' if note else ''}")
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value).translate(_CONTROLS)
+
+
+def _explain(message: str, hint: str) -> None:
+    _write(message, sys.stderr, ("error:", RED))
+    _write(hint, sys.stderr, (" hint:", CYAN))
+
+
+def _write(text: str, stream: TextIO | None, head: tuple[str, int] | None = None) -> None:
+    if stream is None:  # it was closed before we started
+        return
+    text = text.translate(_CONTROLS)
+    if head:
+        word, colour = head
+        coloured = _is_terminal(stream) and not os.environ.get("NO_COLOR")
+        text = f"\033[{colour}m{word}\033[0m {text}" if coloured else f"{word} {text}"
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _leave_stdout() -> None:
+    """Python would try once more to write what stdout still holds, and complain."""
+    with suppress(OSError, AttributeError):
+        stdout = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
