@@ -146,7 +146,19 @@ def _leaf(
     window.paint(np.minimum(green * light[..., None].astype(np.float32), 1), window.cover(shape))
 
 
-def _blades(canvas: Canvas, row: "_Row", colour: Colour, drift: float) -> None:
+@dataclass(frozen=True)
+class _Row:
+    """A row of grass."""
+
+    base: float
+    height: float
+    thickness: float
+    contrast: float
+    fade: float
+    """Share of the height over which the roots appear."""
+
+
+def _blades(canvas: Canvas, row: _Row, colour: Colour, drift: float) -> None:
     """One row of grass, each blade with its own height, bend and tint; the roots fade away."""
     window = canvas.window(0, 1, row.base, row.base + row.height)
     spacing = 3.2 * row.thickness
@@ -165,18 +177,6 @@ def _blades(canvas: Canvas, row: "_Row", colour: Colour, drift: float) -> None:
             np.minimum(colour * light[..., None], 1),
             window.cover(off - row.thickness * (1 - rise)) * roots,
         )
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row of grass."""
-
-    base: float
-    height: float
-    thickness: float
-    contrast: float
-    fade: float
-    """Share of the height over which the roots appear."""
 
 
 def meadow(canvas: Canvas, pose: Pose, chance: Chance) -> None:
