@@ -83,6 +83,8 @@ def _files(manifest: "Manifest") -> Iterator[str]:
 
 
 def _numbers(manifest: "Manifest") -> Iterator[str]:
+    if manifest.schema < 1:
+        yield f"schema: {manifest.schema} is out of range"
     if manifest.image_px not in PICTURE_PX:
         yield f"image_px: {manifest.image_px} is out of range"
     batches = manifest.check.batches

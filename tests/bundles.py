@@ -5,6 +5,8 @@ picture of a smaller stage, an attention, a proof, a preview and a card.
 """
 
 import hashlib
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from onnx.reference import ReferenceEvaluator
 from PIL import Image
 
 from t2i.runtime import records
-from t2i.runtime.bundle import Check, File, Graph, Manifest, Noise, Tensor, Text
+from t2i.runtime.bundle import Bundle, Check, File, Graph, Manifest, Noise, Tensor, Text
+from t2i.runtime.errors import BundleError
 from t2i.runtime.text import word_tokenizer
 
 VOCABULARY = (
@@ -48,6 +51,32 @@ def write_tiny_bundle(folder: Path, name: str = "tiny") -> Path:
     (bundle / "card.md").write_text("# tiny\n\nRandom weights, for tests.\n", encoding="utf-8")
     save_manifest(bundle, manifest(bundle, name))
     return bundle
+
+
+def zipped(bundle: Path, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    """The same bundle as one zip beside it."""
+    path = bundle.with_name("zipped.t2i")
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for each in sorted(bundle.iterdir()):
+            archive.write(each, each.name)
+    return path
+
+
+def problem(attempt: Callable[..., object], *arguments: object) -> BundleError | None:
+    """What was wrong with a bundle, if anything was; any other error goes on its way."""
+    try:
+        attempt(*arguments)
+    except BundleError as error:
+        return error
+    return None
+
+
+def refused(path: Path) -> str:
+    """What is said about a bundle that must not load."""
+    found = problem(Bundle.load, path)
+    assert found
+    assert found.hint
+    return str(found)
 
 
 def save_manifest(bundle: Path, manifest: Manifest) -> None:
