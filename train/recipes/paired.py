@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairedSettings:
-    alone: int = 2800
+    alone: int = 2400
     """Steps in which the first stage learns alone."""
     window: int = 28
     """Side of the window of the first stage's features that the later stages draw."""
