@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from t2i.runtime.errors import T2IError, UsageError
+from t2i.runtime.errors import T2IError
 from t2i.train.data.batch import Batch
 from t2i.train.settings import LoopSettings
 
@@ -60,18 +60,9 @@ def _unchanged(batch: Any) -> Any:
 
 
 def parts(batch: Batch, count: int) -> list[Batch]:
-    """Cut a batch into equal parts.
-
-    Raises:
-        UsageError: it cannot be cut evenly.
-    """
-    pictures = len(batch.tokens)
-    if pictures % count:
-        raise UsageError(
-            f"a batch of {pictures} pictures cannot be cut into {count} equal parts",
-            hint="let --set accumulate=… divide the batch size",
-        )
-    size = pictures // count
+    """Cut a batch into equal parts."""
+    size, rest = divmod(len(batch.tokens), count)
+    assert not rest, "check_settings has refused this"
     return [_rows(batch, slice(size * part, size * (part + 1))) for part in range(count)]
 
 

@@ -8,26 +8,23 @@ import typer
 from t2i.runtime import terminal
 from t2i.runtime.errors import T2IError, UsageError
 
-EXAMPLES = """\
-Examples:
-
-t2i-train attngan --preset toy                       # under a minute, on drawn birds
-
-t2i-train attngan --preset coco --data pictures      # your own pictures and captions
-
+HELP = """\
+\b
+t2i-train attngan --preset toy                     a minute, on drawn birds
+t2i-train attngan --preset coco --data pictures    your own pictures and captions
+t2i-train attngan --resume                         go on with the newest unfinished run
+t2i-train attngan --set steps=2000 --dry-run       say what would be trained
 t2i-train attngan --preset coco --data pictures --check-data
 
-t2i-train attngan --resume                           # go on with the newest unfinished run
-
-t2i-train attngan --preset birds --set steps=2000 --dry-run
+Train a system, and first what it needs.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(help=EXAMPLES)
+@app.command(help=HELP)
 def train(
-    system: Annotated[str, typer.Argument(help="What to train: attngan, damsm.")],
+    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="What to train: attngan, damsm.")],
     *,
     preset: Annotated[str | None, typer.Option(help="Settings to begin with.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of pictures and captions.")] = None,
@@ -72,9 +69,8 @@ def train(
             _say(record, as_json, _lines(record))
         else:
             run = command.train(order)
-            record = {"run": str(run.folder), "steps": run.recipe.steps}
             if as_json:
-                terminal.print_json(record)
+                terminal.print_json(command.told(run))
             else:
                 terminal.report(f"wrote {run.folder}", next=f"t2i-export {system}")
 

@@ -69,8 +69,8 @@ def train(order: Order) -> runs.Run:
     device = precision.choose_device(order.device)
     if order.resume:
         return _resume(order, device)
-    wanted, dataset = _prepare(order, device)
-    return training.train(wanted, training.Start(device, order.out, order.weights), dataset)
+    wanted, _ = _prepare(order, device)
+    return training.train(wanted, training.Start(device, order.out, order.weights))
 
 
 def _prepare(order: Order, device: "torch.device") -> "tuple[Plan, Dataset]":
@@ -80,7 +80,7 @@ def _prepare(order: Order, device: "torch.device") -> "tuple[Plan, Dataset]":
     check_settings(settings.loop)
     check_given(order.system, order.given)
     refuse_full(order.out)
-    dataset = data.open(settings.data)
+    dataset = data.open(settings.data, ready=False)
     return plan(order.system, order.preset or PRESET, settings, order.given, dataset), dataset
 
 
@@ -139,6 +139,19 @@ def check_data(order: Order) -> dict[str, Any]:
         raise DataError("training cannot use these data", hint="mend what is listed above")
     found: dict[str, Any] = encode(report)
     return found
+
+
+def told(run: runs.Run) -> dict[str, Any]:
+    """A trained run as a record."""
+    recipe = run.recipe
+    return {
+        "system": recipe.system,
+        "preset": recipe.preset,
+        "run": str(run.folder),
+        "steps": recipe.steps,
+        "images_seen": recipe.images_seen,
+        "finished": recipe.finished,
+    }
 
 
 def dry_run(order: Order) -> dict[str, Any]:

@@ -147,7 +147,8 @@ def alike(recipe: runs.Recipe, wanted: Any, dataset: "Dataset") -> bool:
 def _essence(settings: Any) -> Any:
     neutral = {"sample_every": 0, "checkpoint_every": 1, "keep": 1, "threads": None}
     loop = replace(settings.loop, **neutral, workers=0, compile=False)
-    return replace(settings, loop=loop)
+    # Pictures may have been moved; `same_data` looks at what they are.
+    return replace(settings, loop=loop, data=replace(settings.data, folder=None))
 
 
 def described(dataset: "Dataset") -> dict[str, Any]:

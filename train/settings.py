@@ -48,6 +48,11 @@ def check_settings(settings: LoopSettings) -> None:
     for name, least in at_least.items():
         if getattr(settings, name) < least:
             raise UsageError(f"{name} must be at least {least}", hint=f"pass --set {name}={least}")
+    if settings.batch_size % settings.accumulate:
+        raise UsageError(
+            f"{settings.batch_size} pictures cannot be cut into {settings.accumulate} equal parts",
+            hint="let accumulate divide batch_size",
+        )
     if settings.threads is not None and settings.threads < 1:
         raise UsageError("threads must be at least 1", hint="pass --set threads=1, or none")
 

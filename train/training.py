@@ -11,6 +11,7 @@ import t2i
 from t2i.runtime import runs, terminal
 from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
 from t2i.runtime.records import encode
+from t2i.train import data
 from t2i.train.folder import RunFolder, make_folder
 from t2i.train.lock import held
 from t2i.train.loop import Loop
@@ -40,7 +41,7 @@ class Start:
     """Weights to start from."""
 
 
-def train(plan: Plan, start: Start, dataset: "Dataset | None" = None) -> runs.Run:
+def train(plan: Plan, start: Start) -> runs.Run:
     """Train what a plan says, prerequisites first, each in a run folder of its own.
 
     Raises:
@@ -48,7 +49,7 @@ def train(plan: Plan, start: Start, dataset: "Dataset | None" = None) -> runs.Ru
         KeyboardInterrupt: somebody asked to stop; the run can be resumed.
     """
     found = {name: _have(name, need, plan, start) for name, need in plan.needs.items()}
-    dataset = dataset or open_data(plan)
+    dataset = data.open(plan.settings.data)
     folder = make_folder(plan.system, plan.preset, start.out)
     with held(folder):
         terminal.say(f"{plan.system}, preset {plan.preset}, on {start.device.type}: {folder}")
@@ -78,7 +79,7 @@ def resume(run: runs.Run, plan: Plan, device: torch.device) -> runs.Run:
     """
     with held(run.folder):
         terminal.say(f"{plan.system}, preset {plan.preset}, on {device.type}: {run.folder}")
-        dataset = open_data(plan)
+        dataset = data.open(plan.settings.data)
         if dataset.tokenizer != run.tokenizer:
             raise TrainingError(
                 f"the captions are not those that {run.folder} began with",
@@ -103,12 +104,6 @@ def _trained(loop: Loop) -> runs.Run:
         )
         raise
     return runs.Run(loop.run.path)
-
-
-def open_data(plan: Plan) -> "Dataset":
-    from t2i.train import data
-
-    return data.open(plan.settings.data)
 
 
 def build(
