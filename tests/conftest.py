@@ -1,10 +1,14 @@
 """What every test shares."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # The same examples on every machine, and no deadline that a busy one would miss.
 settings.register_profile("house", deadline=None, derandomize=True)
@@ -28,3 +32,17 @@ def card(request: pytest.FixtureRequest) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("no CUDA card")
+
+
+def interleaved(mask: "Tensor", rows: int) -> "Tensor":
+    """The masks of a batch in the order of the official attentions: (B, T) -> (B, rows, T).
+
+    They tile the whole batch's mask over places that lie caption by caption, so that row r, of
+    caption r // rows, meets the mask of caption r % B.
+    """
+    return mask.repeat(rows, 1).unflatten(0, (len(mask), rows))
+
+
+@pytest.fixture(scope="session")
+def official_mask() -> "Callable[[Tensor, int], Tensor]":
+    return interleaved
