@@ -1,5 +1,9 @@
 """Devices and number formats: the asked one or an error."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from t2i.runtime.errors import DeviceError, UsageError
@@ -38,6 +42,31 @@ def _cuda_problem() -> str | None:
     except RuntimeError as error:
         return str(error).partition("\n")[0]
     return None
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """Let a card give the same bits for the same numbers, which costs it some speed.
+
+    The CPU does so by itself, with an equal number of threads. What has no repeatable kernel on
+    CUDA warns.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cudnn = torch.backends.cudnn
+    strict, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    cudnn_before, cudnn.deterministic = cudnn.deterministic, True
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        cudnn.deterministic = cudnn_before
+        torch.use_deterministic_algorithms(strict, warn_only=warn_only)
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
