@@ -1,6 +1,6 @@
 """Captions become pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +95,11 @@ class Painter:
     def outputs(self) -> tuple[str, ...]:
         """What `paint` can be asked for: `image`, smaller stages, attentions."""
         return tuple(each.name for each in self._generator.graph.outputs)
+
+    @property
+    def vocabulary(self) -> Collection[str]:
+        """The words, or class names, that it knows."""
+        return self._tokenizer.vocabulary if self._tokenizer else ()
 
     @property
     def notes(self) -> tuple[str, ...]:

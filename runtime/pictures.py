@@ -110,14 +110,23 @@ def write_whole(path: Path, data: bytes) -> None:
         ) from error
 
 
-def free_name(folder: Path, caption: str) -> Path:
-    """A file name that tells the caption and is not taken: `a-red-bird.png`, `a-red-bird-2.png`."""
+def free_name(folder: Path, caption: str, beside: Sequence[str] = ()) -> Path:
+    """A file name that tells the caption and is not taken: `a-red-bird.png`, `a-red-bird-2.png`.
+
+    Args:
+        beside: endings of files that go with it, such as `-64.png`, and must be free too.
+    """
     name = slug(caption)
     path, count = folder / f"{name}.png", 1
-    while path.exists():
+    while any(each.exists() for each in (path, *companions(path, beside))):
         count += 1
         path = folder / f"{name}-{count}.png"
     return path
+
+
+def companions(path: Path, endings: Sequence[str]) -> list[Path]:
+    """Files that go with a picture: `bird-64.png` with `bird.png`."""
+    return [path.with_name(path.stem + ending) for ending in endings]
 
 
 def slug(caption: str) -> str:

@@ -5,17 +5,20 @@ Commands start sooner without rich, so it is imported only when a bar is really 
 
 import errno
 import json
+import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Protocol, TextIO
 
 from t2i.runtime.errors import T2IError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 STOPPED = 130  # as shells report what ctrl-C ended
+SOON_SECONDS = 1.0
 RED, YELLOW, CYAN = 31, 33, 36
 # Captions and bundles are other people's text: they must not steer the terminal.
 _CONTROLS = {
@@ -73,9 +76,13 @@ def report(text: str, next: str | None = None) -> None:
         _write(next, sys.stdout, ("next:", CYAN))
 
 
-def print_json(record: Any) -> None:
-    """One record on one line of stdout, for programs: ASCII, so that any encoding carries it."""
-    _write(json.dumps(record, allow_nan=False), sys.stdout)
+def print_json(record: Mapping[str, Any]) -> None:
+    """One record on one line of stdout, for programs: ASCII, so that any encoding carries it.
+
+    A value without bound, which JSON cannot hold as a number, is the string "inf".
+    """
+    bounded = {key: "inf" if value == math.inf else value for key, value in record.items()}
+    _write(json.dumps(bounded, allow_nan=False), sys.stdout)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -140,18 +147,20 @@ class _Shown:
 
 @dataclass
 class _Lines:
-    """Lines in a log: ten of them, or, where the end is unknown, fewer and fewer."""
+    """Lines in a log, none for what is soon over: ten, or where the end is unknown ever fewer."""
 
     what: str
     total: int | None
     done: int = 0
     said: int = 0
+    since: float = field(default_factory=monotonic)
 
     def advance(self, n: int = 1, note: str = "") -> None:
         self.done += n
         due = 2 * self.said if self.total is None else self.said + self.total / 10
-        if self.done >= max(due, 1) or self.done == self.total:
-            self.said = self.done
+        last = self.done == self.total and self.said > 0
+        if last or (self.done >= due and monotonic() > self.since + SOON_SECONDS):
+            self.said, self.since = self.done, monotonic()
             of = f" of {self.total:,}" if self.total is not None else ""
             say(f"{self.what}: {self.done:,}{of}{f' · {note}' if note else ''}")
 

@@ -1,0 +1,209 @@
+"""Where pictures go: single files, one sheet, or a folder that can be gone on with."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from t2i.runtime import terminal
+from t2i.runtime.batch import Batch, Entry, Order, hash_captions
+from t2i.runtime.captions import Line
+from t2i.runtime.cli.request import PNG, Request
+from t2i.runtime.draw import Painter
+from t2i.runtime.errors import UsageError
+from t2i.runtime.jobs import Drawn, Job, paint
+from t2i.runtime.pictures import MOST_PIXELS, companions, free_name, grid, save_png
+from t2i.runtime.records import encode
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request that was understood."""
+
+    request: Request
+    painter: Painter
+    outputs: tuple[str, ...]
+    """What the generator is asked for."""
+    jobs: list[Job]
+    bad: dict[int, Line]
+    """Lines that cannot be drawn, by their places."""
+
+    def paint(self, done: Collection[int] = ()) -> Iterator[Drawn]:
+        """All pictures but those that are done."""
+        size = self.request.batch_size
+        return paint(self.painter, self.jobs, batch_size=size, outputs=self.outputs, done=done)
+
+
+def endings(painter: Painter, outputs: Sequence[str]) -> tuple[str, ...]:
+    """How the files end that are written beside `NAME.png`."""
+    asked = [each for each in painter.bundle.graph("generator").outputs if each.name in outputs[1:]]
+    endings = [f"-{each.shape[-1]}{PNG}" for each in asked if each.name.startswith("image_")]
+    attention = any(each.name.startswith("attention") for each in asked)
+    return (*endings, f"-attention{PNG}") if attention else tuple(endings)
+
+
+def into_files(work: Work) -> None:
+    """One file a picture, in this folder unless --out names it."""
+    request, painter = work.request, work.painter
+    beside = endings(painter, work.outputs)
+    for drawn in work.paint():
+        path = request.out or free_name(Path(), drawn.job.caption, beside)
+        files = _save(painter, drawn, path)
+        if request.as_json:
+            entry = _entry(drawn.job, files)
+            terminal.print_json(_record(painter, entry, path.parent, drawn.seconds))
+        else:
+            terminal.report(f"wrote {_listed(files)} ({_size(painter)}, {drawn.seconds:.2f} s)")
+
+
+def onto_sheet(work: Work) -> None:
+    """All pictures in one file, in the order of their indices; what could not be drawn is white."""
+    request, painter = work.request, work.painter
+    px = painter.manifest.image_px
+    if request.pictures * px**2 > MOST_PIXELS:
+        raise UsageError(
+            f"{request.pictures:,} pictures of {px} px do not fit onto one sheet",
+            hint="leave out --grid, and name a folder with --out",
+        )
+    began = perf_counter()
+    cells = np.full((request.pictures, px, px, 3), 255, np.uint8)
+    with terminal.progress("drawing", len(work.jobs)) as bar:
+        for drawn in work.paint():
+            cells[drawn.job.index] = drawn.pixels
+            bar.advance()
+    columns = request.count if request.count > 1 and len(request.lines) > 1 else None
+    sheet = grid(cells, columns)
+    captions = [line.caption for line in request.lines]
+    path = request.out or free_name(Path(), f"{captions[0]} grid")
+    signature = _signature(painter)
+    save_png(sheet, path, caption="\n".join(captions), seed=request.seed, **signature)
+    seconds = perf_counter() - began
+    if request.as_json:
+        about = {"file": str(path), "captions": captions, "count": request.count}
+        time = {"seconds": round(seconds, 3)}
+        terminal.print_json({**about, "seed": request.seed, **signature, **time})
+    else:
+        size = f"{sheet.shape[1]} × {sheet.shape[0]}"
+        terminal.report(f"wrote {path} ({len(work.jobs)} pictures, {size}, {seconds:.2f} s)")
+
+
+def into_folder(work: Work, folder: Path) -> None:
+    """A batch that can be gone on with."""
+    request, painter, total = work.request, work.painter, len(work.jobs)
+    order = Order(
+        bundle=painter.manifest.name,
+        sha256=painter.bundle.sha256,
+        seed=request.seed,
+        count=request.count,
+        lines=len(request.lines),
+        captions=hash_captions(line.caption for line in request.lines),
+        stages=request.stages,
+        attention=request.attention,
+    )
+    began = perf_counter()
+    with Batch(folder, order, resume=request.resume) as batch:
+        there = sum(job.index in batch.done for job in work.jobs)
+        try:
+            _fill(batch, work, there)
+        except KeyboardInterrupt:
+            drawn = sum(job.index in batch.done for job in work.jobs)
+            terminal.say(
+                f"{drawn:,} of {total:,} pictures are in {folder}; "
+                f"the same command with --out {folder} --resume goes on"
+            )
+            raise
+    if not request.as_json:
+        beside = f", beside {there:,} that were there" if there else ""
+        terminal.report(
+            f"wrote {total - there:,} pictures to {folder}{beside} "
+            f"({_size(painter)}, {perf_counter() - began:.1f} s)"
+        )
+
+
+def _fill(batch: Batch, work: Work, there: int) -> None:
+    """Draw what a batch lacks; a picture counts once its files are whole and its line stands."""
+    request, painter = work.request, work.painter
+
+    def add(entry: Entry, seconds: float) -> None:
+        batch.add(entry)
+        if request.as_json:
+            terminal.print_json(_record(painter, entry, batch.folder, seconds))
+
+    for place, line in work.bad.items():
+        index = place * request.count
+        if index not in batch.done:
+            seed = request.seed + index
+            add(Entry(index, place, line.caption, seed, file=None, error=line.problem), 0.0)
+    with terminal.progress("drawing", len(work.jobs)) as bar:
+        bar.advance(there)
+        for drawn in work.paint(done=frozenset(batch.done)):
+            path = batch.path(drawn.job.index, drawn.job.caption)
+            add(_entry(drawn.job, _save(painter, drawn, path)), drawn.seconds)
+            bar.advance()
+
+
+def _save(painter: Painter, drawn: Drawn, path: Path) -> list[Path]:
+    """Write a picture and what was drawn beside it. The picture comes last: it completes them."""
+    job = drawn.job
+    beside = {f"-{px}{PNG}": stage for px, stage in drawn.stages.items()}
+    if drawn.attentions:
+        from t2i.runtime.attention import attention_sheet  # few want it, and fonts take time
+
+        sheet = attention_sheet(drawn.pixels, drawn.attentions, job.reading.words)
+        beside[f"-attention{PNG}"] = sheet
+    files = [*companions(path, list(beside)), path]
+    for file, pixels in zip(files, [*beside.values(), drawn.pixels], strict=True):
+        save_png(
+            pixels,
+            file,
+            caption=job.caption,
+            seed=job.seed,
+            words=job.reading.words,
+            **_signature(painter),
+        )
+    return files
+
+
+def _entry(job: Job, files: Sequence[Path]) -> Entry:
+    return Entry(
+        index=job.index,
+        line=job.line,
+        caption=job.caption,
+        seed=job.seed,
+        file=files[-1].name,
+        beside=tuple(file.name for file in files[:-1]),
+        words=job.reading.words,
+        unknown=job.reading.unknown,
+        surplus=job.reading.surplus,
+    )
+
+
+def _record(painter: Painter, entry: Entry, folder: Path, seconds: float) -> dict[str, Any]:
+    """An entry for a program that does not know the folder."""
+    return {
+        **encode(entry),
+        "file": str(folder / entry.file) if entry.file else None,
+        "beside": [str(folder / name) for name in entry.beside],
+        **_signature(painter),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _signature(painter: Painter) -> dict[str, str]:
+    return {"bundle": painter.manifest.name, "sha256": painter.bundle.sha256}
+
+
+def _size(painter: Painter) -> str:
+    return f"{painter.manifest.image_px} × {painter.manifest.image_px}"
+
+
+def _listed(files: Sequence[Path]) -> str:
+    """The picture first, then what goes with it."""
+    *beside, picture = map(str, files)
+    if not beside:
+        return picture
+    *first, last = picture, *beside
+    return f"{', '.join(first)} and {last}"

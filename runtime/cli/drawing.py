@@ -1,0 +1,80 @@
+"""What `t2i-run` does with captions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from t2i.runtime import batch
+from t2i.runtime.cli import destinations, remarks
+from t2i.runtime.cli.destinations import Work
+from t2i.runtime.cli.request import Request
+from t2i.runtime.draw import Painter, load
+from t2i.runtime.errors import PictureError, TextError, UsageError
+from t2i.runtime.jobs import read_jobs
+from t2i.runtime.pictures import companions
+
+
+def draw(request: Request) -> None:
+    """Draw and save everything that can be drawn.
+
+    Raises:
+        TextError: a caption cannot be drawn. Where it stands in a file, the others are drawn first.
+    """
+    request.check()
+    folder = request.folder()
+    if folder:
+        batch.refuse_what_is_there(folder, force=request.force, resume=request.resume)
+    painter = load(
+        request.model,
+        device=request.device,
+        threads=request.threads,
+        low_memory=request.low_memory,
+        quick=request.pictures == 1,
+    )
+    outputs = _outputs(painter, request)
+    if request.out and not folder and not request.force:
+        beside = companions(request.out, destinations.endings(painter, outputs))
+        _refuse_what_is_there([request.out, *beside])
+    remarks.introduce(painter, request.seed)
+    if request.source is None:
+        for line in request.lines:
+            painter.read(line.caption)  # what was typed is right as a whole, or nothing is drawn
+    jobs, bad = read_jobs(painter, request.lines, seed=request.seed, count=request.count)
+    remarks.tell_what_was_not_read(painter, jobs, bad, request.source)
+    if not jobs:
+        raise TextError("none of the captions can be drawn", hint="see what is said of them above")
+    work = Work(request, painter, outputs, jobs, bad)
+    if folder:
+        destinations.into_folder(work, folder)
+    elif request.grid:
+        destinations.onto_sheet(work)
+    else:
+        destinations.into_files(work)
+    if bad:
+        raise TextError(
+            f"{len(bad):,} of {len(request.lines):,} captions could not be drawn",
+            hint=f"the others are drawn; see {folder / batch.INDEX}"
+            if folder
+            else "the others are drawn",
+        )
+
+
+def _outputs(painter: Painter, request: Request) -> tuple[str, ...]:
+    """What the generator is asked for."""
+    wanted = {"stages": ("image_", request.stages), "attention": ("attention", request.attention)}
+    outputs = ["image"]
+    for option, (start, asked) in wanted.items():
+        found = [name for name in painter.outputs if name.startswith(start)]
+        if asked and not found:
+            raise UsageError(
+                f"{painter.manifest.name} draws without {option}", hint=f"leave out --{option}"
+            )
+        outputs += found if asked else []
+    return tuple(outputs)
+
+
+def _refuse_what_is_there(files: Sequence[Path]) -> None:
+    for file in files:
+        if file.exists():
+            raise PictureError(
+                f"{file} is there already", hint="replace it with --force, or choose another --out"
+            )

@@ -1,0 +1,59 @@
+"""What `t2i-run` says beside its results."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from itertools import islice
+
+from t2i.runtime import terminal
+from t2i.runtime.captions import STANDARD_INPUT, Line
+from t2i.runtime.draw import Painter
+from t2i.runtime.jobs import Job
+
+NAMED = 10  # at most so many lines, or words, of a file; its index has all
+
+
+def introduce(painter: Painter, seed: int) -> None:
+    """Which bundle draws, on what, and from which seed."""
+    threads = f"{painter.threads} thread{'s' if painter.threads > 1 else ''}"
+    device = f"cpu, {threads}" if painter.device == "cpu" else painter.device
+    terminal.say(f"{painter.manifest.name} · {device} · seed {seed}")
+    for note in painter.notes:
+        terminal.warn(note)
+
+
+def tell_what_was_not_read(
+    painter: Painter, jobs: Sequence[Job], bad: Mapping[int, Line], source: str | None
+) -> None:
+    """Name unknown words, count surplus ones, and say which lines cannot be drawn."""
+    file = "standard input" if source == STANDARD_INPUT else source
+    for line in islice(bad.values(), NAMED):
+        terminal.warn(f"{file}, line {line.number}: {line.problem}")
+    if len(bad) > NAMED:
+        terminal.warn(f"{file}: {len(bad) - NAMED:,} more lines cannot be drawn")
+    readings = {job.line: job.reading for job in jobs}.values()
+    unknown = Counter(word for reading in readings for word in reading.unknown)
+    if unknown:
+        named = ", ".join(repr(word[:40]) for word, _ in unknown.most_common(NAMED))
+        more = f" and {len(unknown) - NAMED:,} more" if len(unknown) > NAMED else ""
+        terminal.warn(
+            f"{painter.manifest.name} does not know {named}{more}", hint=_closest(painter, unknown)
+        )
+    surplus = [reading.surplus for reading in readings if reading.surplus]
+    if surplus and painter.manifest.text:
+        cut = f"{sum(surplus):,} word{'s' if sum(surplus) > 1 else ''} cut"
+        captions = f", from {len(surplus):,} captions" if len(surplus) > 1 else ""
+        length = painter.manifest.text.length
+        terminal.warn(f"{cut}{captions}: {painter.manifest.name} reads {length} of a caption")
+
+
+def _closest(painter: Painter, unknown: Counter[str]) -> str | None:
+    """Known words that may have been meant."""
+    close = [
+        match
+        for word, _ in unknown.most_common(NAMED)
+        for match in get_close_matches(word[:40], painter.vocabulary, n=1)
+    ]
+    if not close:
+        return None
+    return f"did you mean {', '.join(map(repr, dict.fromkeys(close)))}?"

@@ -1,0 +1,81 @@
+"""The command line of `t2i-run`, once it is parsed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from t2i.runtime import noise
+from t2i.runtime.captions import STANDARD_INPUT, Line
+from t2i.runtime.errors import UsageError
+from t2i.runtime.pictures import slug
+
+PNG = ".png"
+NOT_WRITTEN = {".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be drawn, by what, and where to."""
+
+    lines: tuple[Line, ...]
+    source: str | None
+    """The file that the captions come from; None where they were typed."""
+    model: str
+    device: str
+    threads: int | None
+    batch_size: int
+    low_memory: bool
+    seed: int
+    count: int
+    out: Path | None
+    grid: bool
+    force: bool
+    resume: bool
+    stages: bool
+    attention: bool
+    as_json: bool
+
+    @property
+    def pictures(self) -> int:
+        return len(self.lines) * self.count
+
+    def check(self) -> None:
+        """Refuse what is wrong with the command line alone.
+
+        Raises:
+            UsageError: it contradicts itself.
+        """
+        out = self.out
+        suffix = out.suffix.lower() if out else ""
+        if suffix in NOT_WRITTEN:
+            raise UsageError(f"pictures are not written as {suffix}", hint="end --out with .png")
+        if suffix == PNG and self.pictures > 1 and not self.grid:
+            raise UsageError(
+                f"{self.pictures} pictures do not fit into {out}",
+                hint="pass --out a folder, or put them on one sheet with --grid",
+            )
+        if self.grid and out and suffix != PNG:
+            raise UsageError("--grid makes one picture", hint=f"such as --out {out}.png")
+        if self.grid and (self.stages or self.attention):
+            raise UsageError(
+                "a grid shows neither stages nor attention",
+                hint="leave out --grid, or --stages and --attention",
+            )
+        if self.resume and (self.grid or not out or suffix == PNG):
+            raise UsageError("--resume goes on with a folder", hint="name it with --out")
+        if self.resume and self.force:
+            raise UsageError("--resume goes on, --force begins again", hint="leave out one of them")
+        if self.seed + self.pictures > noise.SEEDS:
+            raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+
+    def folder(self) -> Path | None:
+        """Where many pictures go; None for a sheet, one file, or free names in this folder."""
+        if self.grid or (self.out and self.out.suffix.lower() == PNG):
+            return None
+        if self.out or not self.source:
+            return self.out
+        name = "pictures" if self.source == STANDARD_INPUT else slug(Path(self.source).stem)
+        free, number = Path(name), 1
+        while free.exists():
+            number += 1
+            free = Path(f"{name}-{number}")
+        return free

@@ -1,0 +1,142 @@
+"""`t2i-run`: parse, call, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import t2i
+from t2i.runtime import terminal
+from t2i.runtime.errors import UsageError
+
+EXAMPLES = """\b
+Examples:
+t2i-run "a red bird"
+t2i-run "a red bird" --count 9 --grid           # nine birds on one sheet
+t2i-run "a red bird" --seed 7 --out bird.png    # the same seed draws the same picture
+t2i-run "a red bird" --stages --attention       # what each stage drew and looked at
+t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
+t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
+
+Draw captions.
+
+Without --out a picture takes a free name in this folder. Picture k of caption n (both from 0) has
+the index n × count + k and the seed --seed plus index. A folder gets index.jsonl, which tells which
+picture came from which caption.
+
+--captions reads .txt (a caption a line), .csv (column text or caption), .jsonl (key text or
+caption), or - for standard input. What cannot be drawn, an empty line included, keeps its place: it
+is named and recorded, the rest is drawn, and the exit status is 1.
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+Captions = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="CAPTION...", help="What to draw.", show_default=False),
+]
+Model = Annotated[str, typer.Option(metavar="NAME", help="A bundle: its name or path.")]
+File = Annotated[
+    str | None, typer.Option("--captions", metavar="FILE", help="Draw the captions in a file.")
+]
+Count = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures a caption.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Same seed, same picture.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="X.png for one picture, else a folder.")
+]
+Grid = Annotated[bool, typer.Option("--grid", help="Put all on one sheet.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what --out names.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the folder --out names.")]
+Stages = Annotated[bool, typer.Option("--stages", help="Save the smaller stages too.")]
+Attention = Annotated[
+    bool, typer.Option("--attention", help="Show which word each region looked at.")
+]
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures at once.")]
+LowMemory = Annotated[bool, typer.Option("--low-memory", help="One at a time, keeping nothing.")]
+List = Annotated[bool, typer.Option("--list", help="Show the bundles on this machine.")]
+SelfTest = Annotated[bool, typer.Option("--selftest", help="Compare this device with PyTorch.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON record a picture on stdout.")]
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        terminal.report(f"t2i {t2i.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+]
+
+
+@app.command(help=EXAMPLES)
+def run(
+    captions: Captions = None,
+    *,
+    model: Model = "birds",
+    file: File = None,
+    count: Count = 1,
+    seed: Seed = 0,
+    out: Out = None,
+    grid: Grid = False,
+    force: Force = False,
+    resume: Resume = False,
+    stages: Stages = False,
+    attention: Attention = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_size: BatchSize = 8,
+    low_memory: LowMemory = False,
+    show_bundles: List = False,
+    selftest: SelfTest = False,
+    as_json: Json = False,
+    version: Version = False,
+) -> None:
+    with terminal.explaining_errors():
+        # What computes is imported after parsing: --help must not wait for it.
+        if show_bundles or selftest:
+            from t2i.runtime.cli import bundles
+
+            if show_bundles:
+                bundles.show(as_json=as_json)
+            else:
+                bundles.test(model, device=device, threads=threads, as_json=as_json)
+            return
+        if (captions is None) == (file is None):
+            raise UsageError(
+                "say what to draw: captions, or --captions with a file of them",
+                hint='such as: t2i-run "a red bird"; more in t2i-run --help',
+            )
+        from t2i.runtime.captions import Line, read_captions
+        from t2i.runtime.cli.drawing import draw
+        from t2i.runtime.cli.request import Request
+
+        typed = (Line(number, text) for number, text in enumerate(captions or (), 1))
+        draw(
+            Request(
+                lines=read_captions(file) if file is not None else tuple(typed),
+                source=file,
+                model=model,
+                device=device,
+                threads=threads,
+                batch_size=1 if low_memory else batch_size,
+                low_memory=low_memory,
+                seed=seed,
+                count=count,
+                out=out,
+                grid=grid,
+                force=force,
+                resume=resume,
+                stages=stages,
+                attention=attention,
+                as_json=as_json,
+            )
+        )
+
+
+def main() -> None:
+    app()
