@@ -138,16 +138,24 @@ def _start(data: bytes, bundle: Bundle, graph: Graph, device: str, options: Any)
         raise _unusable(device, _reason(error)) from error
     if started.get_providers()[0] != provider:  # it falls back to the CPU without a word
         raise _unusable(device, "no card, or its driver or libraries are missing")
+    _refuse_other_tensors(started, graph)
+    return started
+
+
+def _refuse_other_tensors(started: Any, graph: Graph) -> None:
+    """Inputs must be those of the manifest; outputs are compared when they are computed."""
+    try:
+        found = {each.name: (each.type, each.shape) for each in started.get_inputs()}
+        given = {each.name for each in started.get_outputs()}
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{graph.file} has names that are no text", hint=AGAIN) from error
     wanted = {each.name: each for each in graph.inputs}
-    found = {each.name: each for each in started.get_inputs()}
-    given = {each.name for each in started.get_outputs()}
     for name in sorted(set(wanted) ^ set(found) | {each.name for each in graph.outputs} - given):
         raise _differs(graph, name)
-    for name, each in found.items():
-        kind = each.type.removeprefix("tensor(").removesuffix(")")
-        if not _fits(wanted[name], _DTYPES.get(kind, kind), each.shape):
+    for name, (kind, shape) in found.items():
+        plain = kind.removeprefix("tensor(").removesuffix(")")
+        if not _fits(wanted[name], _DTYPES.get(plain, plain), shape):
             raise _differs(graph, name)
-    return started
 
 
 def _providers(bundle: Bundle, device: str) -> list[Any]:

@@ -236,3 +236,11 @@ def test_a_graph_that_does_not_load_is_one_quiet_error(
     with pytest.raises(BundleError, match="cannot be loaded"):
         open_session(Bundle.load(own_bundle), "text", device="cpu")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_name_that_is_no_text_is_an_error(own_bundle: Path) -> None:
+    data = bundles.text_graph().SerializeToString()
+    (own_bundle / "text.onnx").write_bytes(data.replace(b"\x12\x01T", b"\x12\x01\xff"))
+    bundles.save_manifest(own_bundle, bundles.manifest(own_bundle))
+    with pytest.raises(BundleError, match="no text"):
+        open_session(Bundle.load(own_bundle), "text", device="cpu")
