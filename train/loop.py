@@ -20,7 +20,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.folder import RunFolder
 from t2i.train.log import Line, Log
 from t2i.train.players import Players
-from t2i.train.precision import autocast, check_precision, repeatable
+from t2i.train.precision import autocast, check_precision, emulated, repeatable
 from t2i.train.recipe import Drawing, Finishing, Recipe, Update
 from t2i.train.samples import save_samples
 from t2i.train.settings import LoopSettings, check_settings
@@ -90,6 +90,7 @@ class Loop:
             terminal.progress("training", steps) as bar,
             stop_signals() as asked,
             repeatable(self.device),
+            emulated(self.settings.precision, self.device),
         ):
             bar.advance(self.step)
             before = time.perf_counter()

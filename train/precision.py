@@ -69,6 +69,32 @@ def repeatable(device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(strict, warn_only=warn_only)
 
 
+@contextmanager
+def emulated(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Let a CPU without bf16 arithmetic compute in it all the same, slowly.
+
+    There oneDNN refuses recurrent layers in bf16; torch's own kernels do not.
+    """
+    if precision != "bf16" or device.type != "cpu" or _has_recurrent_bf16():
+        yield
+        return
+    mkldnn = torch.backends.mkldnn
+    before, mkldnn.enabled = mkldnn.enabled, False
+    try:
+        yield
+    finally:
+        mkldnn.enabled = before
+
+
+def _has_recurrent_bf16() -> bool:
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            torch.nn.LSTM(1, 1)(torch.zeros(1, 1, 1))
+    except RuntimeError:
+        return False
+    return True
+
+
 def check_precision(precision: Precision, device: torch.device) -> None:
     """Raises UsageError: fp16 is for CUDA."""
     if precision == "fp16" and device.type != "cuda":
