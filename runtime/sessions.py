@@ -77,6 +77,7 @@ def open_session(
     Raises:
         DeviceError: the asked device cannot be used here.
         BundleError: the graph cannot be loaded, or is not what the manifest says.
+        UsageError: there is no such device.
     """
     if device not in ("auto", *PROVIDERS):
         raise UsageError(
