@@ -1,0 +1,30 @@
+"""One system trained and exported, and how the suite runs commands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner
+
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.runs import Run
+
+STEPS = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """One system, trained and exported."""
+
+    system: str
+    run: Run
+    bundle: Bundle
+    path: Path
+
+
+def command(app: typer.Typer, arguments: Sequence[str]) -> str:
+    """Run a command; what it wrote to stdout."""
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout

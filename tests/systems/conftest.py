@@ -1,0 +1,59 @@
+"""One toy run and one bundle a system, made once; the whole suite looks at these."""
+
+from collections.abc import Callable
+
+import pytest
+from systems.columns import STEPS, Column, command
+
+from t2i.export.cli import app as export_app
+from t2i.models.catalog import CATALOG
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.runs import Run
+from t2i.train.cli import app as train_app
+from t2i.train.systems import recipe_of
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The toy run of a system, trained with its prerequisites at the first asking."""
+    root, runs = tmp_path_factory.mktemp("runs"), dict[str, Run]()
+
+    def train(system: str) -> Run:
+        if system not in runs:
+            needs = [f"--with={name}={train(name).folder}" for name in recipe_of(system).NEEDS]
+            changes = [f"--set=steps={STEPS}", f"--set=checkpoint_every={STEPS // 2}"]
+            out = root / system
+            command(train_app, [system, "--preset=toy", f"--out={out}", *changes, *needs])
+            runs[system] = Run(out)
+        return runs[system]
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def exported(
+    trained: Callable[[str], Run], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Column]:
+    """The column of a system, exported at the first asking."""
+    root, columns = tmp_path_factory.mktemp("bundles"), dict[str, Column]()
+
+    def export(system: str) -> Column:
+        if system not in columns:
+            run, path = trained(system), root / f"{system}.t2i"
+            command(export_app, [system, f"--run={run.folder}", f"--out={path}"])
+            columns[system] = Column(system, run, Bundle.load(path), path)
+        return columns[system]
+
+    return export
+
+
+@pytest.fixture(params=sorted(CATALOG))
+def column(request: pytest.FixtureRequest, exported: Callable[[str], Column]) -> Column:
+    """Each system in turn."""
+    return exported(request.param)
+
+
+@pytest.fixture(params=[name for name in sorted(CATALOG) if CATALOG[name].pipeline == "gan"])
+def drawing(request: pytest.FixtureRequest, exported: Callable[[str], Column]) -> Column:
+    """Each system that draws, in turn."""
+    return exported(request.param)

@@ -1,0 +1,124 @@
+"""What every system must do, with no exception for any."""
+
+import json
+import shutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from systems.columns import STEPS, Column, command
+
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.proof import read_arrays, replay
+from t2i.runtime.records import decode
+from t2i.runtime.sessions import open_session
+from t2i.train import data
+from t2i.train.cli import app as train_app
+from t2i.train.players import Players
+from t2i.train.prerequisites import read_needs
+from t2i.train.systems import recipe_of, settings_type
+
+pytestmark = pytest.mark.slow
+
+LEVEL = 1 / 127.5
+CAPTIONS = ["a red bird", "a small blue bird with a white belly on the water", "yellow bird"]
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def proof_of(bundle: Bundle) -> dict[str, Any]:
+    return dict(read_arrays(bundle.read(bundle.manifest.proof.file), "proof.npz"))
+
+
+def test_a_run_says_how_it_came_about(column: Column) -> None:
+    recipe = column.run.recipe
+    assert (recipe.system, recipe.preset) == (column.system, "toy")
+    assert (recipe.steps, recipe.finished) == (STEPS, True)
+    assert set(recipe.needs) == set(recipe_of(column.system).NEEDS)
+    assert column.bundle.manifest.training is not None
+    assert column.bundle.manifest.training.settings == recipe.settings
+
+
+def test_every_exported_weight_has_an_official_name(column: Column) -> None:
+    models = import_module(f"t2i.models.{column.system}")
+    with torch.device("meta"):
+        networks = models.networks(models.Settings(vocabulary=10))
+    for prefix, network in networks.items():
+        ours = tuple(models.RENAMES[prefix].values())
+        for name in network.state_dict():
+            assert any(name == each or name.startswith(f"{each}.") for each in ours), name
+
+
+def test_one_update_moves_only_its_player(column: Column) -> None:
+    recipe = column.run.recipe
+    settings = decode(settings_type(column.system), recipe.settings)
+    dataset = data.open(settings.data)
+    needs = read_needs(column.run.folder, recipe.needs, dataset)
+    torch.manual_seed(0)
+    built = recipe_of(column.system).build(settings, dataset.source(), needs, torch.device("cpu"))
+    players = Players(built.players, "fp32", torch.device("cpu"))
+
+    def weights() -> dict[str, list[torch.Tensor]]:
+        return {
+            name: [each.detach().clone() for each in player.networks.parameters()]
+            for name, player in built.players.items()
+        }
+
+    players.begin(0)
+    moved = set()
+    for update in built.step(dataset.batch(0, settings.loop.batch_size, 0)):
+        before = weights()
+        players.learn(update, share=1.0)
+        players.move(update.player, 0)
+        after = weights()
+        for name in before:
+            pairs = zip(before[name], after[name], strict=True)
+            same = all(torch.equal(one, other) for one, other in pairs)
+            assert same != (name == update.player), f"{update.player} moved {name}"
+        moved.add(update.player)
+    assert moved == set(built.players)
+
+
+def test_a_resumed_run_goes_on_as_if_nothing_had_happened(column: Column, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(column.run.folder, folder)
+    newest = max((folder / "checkpoints").iterdir())
+    assert int(newest.name) == STEPS
+    shutil.rmtree(newest)
+    command(train_app, [column.system, f"--out={folder}", "--resume"])
+    assert read_log(folder)[-1]["terms"] == read_log(column.run.folder)[-1]["terms"]
+    again, first = load_file(folder / "weights.safetensors"), load_file(column.run.weights)
+    assert again.keys() == first.keys()
+    for name, value in first.items():
+        assert np.array_equal(again[name], value), name
+
+
+def test_the_bundle_computes_what_pytorch_computed(column: Column) -> None:
+    manifest = column.bundle.manifest
+    assert manifest.check.worst <= manifest.check.tolerance == LEVEL
+    assert manifest.check.batches == (2, 1, 5)
+    roles = [graph.role for graph in manifest.graphs]
+    sessions = {role: open_session(column.bundle, role, device="cpu") for role in roles}
+    assert replay(column.bundle, sessions).ok
+
+
+def test_every_graph_gives_the_documented_shapes_alone_as_in_company(column: Column) -> None:
+    proof = proof_of(column.bundle)
+    for graph in column.bundle.manifest.graphs:
+        session = open_session(column.bundle, graph.role, device="cpu", threads=1)
+        feeds = {each.name: proof[f"{graph.role}.in.{each.name}"] for each in graph.inputs}
+        outputs = [each.name for each in graph.outputs]
+        together = session.run(feeds, outputs)
+        alone = session.run({name: value[:1] for name, value in feeds.items()}, outputs)
+        sizes = {"B": 2, "T": proof[f"{column.bundle.manifest.graphs[0].role}.in.tokens"].shape[1]}
+        for each in graph.outputs:
+            shape = tuple(sizes[n] if isinstance(n, str) else n for n in each.shape)
+            assert together[each.name].shape == shape
+            gap = np.abs(together[each.name][:1].astype(float) - alone[each.name])
+            assert gap.max() <= LEVEL, each.name
