@@ -1,12 +1,16 @@
 """`t2i-train`: parse, call, report."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from t2i.runtime import terminal
-from t2i.runtime.errors import T2IError, UsageError
+from t2i.runtime.errors import DataError, T2IError, UsageError
+from t2i.runtime.records import encode
+
+if TYPE_CHECKING:
+    from t2i.train.data.check import Report
 
 HELP = """\
 \b
@@ -26,7 +30,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def train(
     system: Annotated[str, typer.Argument(metavar="SYSTEM", help="What to train: attngan, damsm.")],
     *,
-    preset: Annotated[str | None, typer.Option(help="Settings to begin with.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Settings to begin with [birds].")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of pictures and captions.")] = None,
     given: Annotated[
         list[str] | None,
@@ -63,14 +67,14 @@ def train(
             changes=tuple(changes or ()),
         )
         if check_data:
-            _say(command.check_data(order), as_json, [])
+            _check(command.check_data(order), as_json)
         elif dry_run:
             record = command.dry_run(order)
-            _say(record, as_json, _lines(record))
+            _say(record, _lines(record), as_json)
         else:
             run = command.train(order)
             if as_json:
-                terminal.print_json(command.told(run))
+                terminal.print_json(command.summary(run))
             else:
                 terminal.report(f"wrote {run.folder}", next=f"t2i-export {system}")
 
@@ -91,7 +95,13 @@ def _pair(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _say(record: dict[str, Any], as_json: bool, lines: list[str]) -> None:
+def _check(report: "Report", as_json: bool) -> None:
+    _say(encode(report), report.lines(), as_json)
+    if not report.good:
+        raise DataError("training cannot use these data", hint="mend what is listed as a problem")
+
+
+def _say(record: dict[str, Any], lines: list[str], as_json: bool) -> None:
     if as_json:
         terminal.print_json(record)
     else:
@@ -102,12 +112,14 @@ def _say(record: dict[str, Any], as_json: bool, lines: list[str]) -> None:
 def _lines(record: dict[str, Any]) -> list[str]:
     """A dry run for people."""
     parameters = record["parameters"].items()
+    data = record["data"].items()
     lines = [
         f"{record['system']}, preset {record['preset']}, on {record['device']}",
         f"run         {record['run']}",
         "parameters  " + ", ".join(f"{name} {count:,}" for name, count in parameters),
         *_chain(record["needs"]),
-        "data        " + ", ".join(f"{key} {value}" for key, value in record["data"].items()),
+        "data        "
+        + ", ".join(f"{key} {value}" for key, value in data if not isinstance(value, list | dict)),
         "settings",
     ]
     lines += [f"  {path} = {value}" for path, value in record["settings"].items()]

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from t2i.runtime import runs, terminal
+from t2i.runtime import runs
 from t2i.runtime.errors import DataError, TrainingError, UsageError
 from t2i.runtime.records import RecordError, decode, encode
 from t2i.train import data, precision, training
+from t2i.train.data.check import Report, check
 from t2i.train.folder import next_folder, refuse_full
 from t2i.train.prerequisites import Found, Plan, check_given, plan
 from t2i.train.rehearsal import rehearse
@@ -123,25 +124,13 @@ def _unfinished(order: Order) -> runs.Run:
     return run
 
 
-def check_data(order: Order) -> dict[str, Any]:
-    """Look through the data; the report is printed.
-
-    Raises:
-        DataError: training could not use them.
-    """
-    from t2i.train.data.check import check
-
+def check_data(order: Order) -> Report:
+    """Look through the data."""
     settings = order.settings()
-    report = check(settings.data, batch_size=settings.loop.batch_size)
-    for line in report.lines():
-        terminal.report(line)
-    if not report.good:
-        raise DataError("training cannot use these data", hint="mend what is listed above")
-    found: dict[str, Any] = encode(report)
-    return found
+    return check(settings.data, batch_size=settings.loop.batch_size)
 
 
-def told(run: runs.Run) -> dict[str, Any]:
+def summary(run: runs.Run) -> dict[str, Any]:
     """A trained run as a record."""
     recipe = run.recipe
     return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from t2i.runtime import runs
 from t2i.runtime.errors import UsageError
@@ -29,12 +29,16 @@ class RunFolder:
         write_whole(self.path / runs.RECIPE, dumps(self.recipe).encode())
 
     def save_weights(self, networks: Mapping[str, nn.Module]) -> None:
-        tensors = {
-            f"{prefix}.{name}": value
-            for prefix, network in networks.items()
-            for name, value in network.state_dict().items()
-        }
-        write_tensors(self.path / runs.WEIGHTS, tensors)
+        write_tensors(self.path / runs.WEIGHTS, prefixed(networks))
+
+
+def prefixed(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """The tensors of several networks under the names that a run's weights have."""
+    return {
+        f"{prefix}.{name}": value
+        for prefix, network in networks.items()
+        for name, value in network.state_dict().items()
+    }
 
 
 def next_folder(system: str, preset: str, root: Path = runs.RUNS) -> Path:

@@ -159,12 +159,20 @@ class Loop:
     def finish(self) -> None:
         """The recipe's last work, then the last weights."""
         if isinstance(self.recipe, Finishing) and not self.finished:
-            last = batches(self.dataset, self.settings, self.step, self.step + FINISHING_BATCHES)
-            moved = (replace(batch, step=self.step).to(self.device) for batch in last)
+            if self.saved != self.step:  # the steps are not lost if the last work is cut short
+                self.checkpoint()
             with self.players.showing() as averaged:
-                self.recipe.finish(averaged, moved)
+                self.recipe.finish(averaged, self.last_batches())
         self.finished = True
         self.checkpoint()
+
+    def last_batches(self) -> Iterator[Batch]:
+        """What the steps after the last would be given."""
+        stop = self.step + FINISHING_BATCHES
+        with terminal.progress("finishing", FINISHING_BATCHES) as bar:
+            for batch in batches(self.dataset, self.settings, self.step, stop):
+                yield replace(batch, step=self.step).to(self.device)
+                bar.advance()
 
     def checkpoint(self) -> None:
         """Write all that resuming needs, then the weights to export."""

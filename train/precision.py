@@ -79,7 +79,8 @@ def emulated(precision: Precision, device: torch.device) -> Iterator[None]:
         yield
         return
     mkldnn = torch.backends.mkldnn
-    before, mkldnn.enabled = mkldnn.enabled, False
+    before = mkldnn.enabled
+    mkldnn.enabled = False  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -11,6 +11,7 @@ from t2i.runtime.bundle import Need
 from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
 from t2i.runtime.records import RecordError, decode
 from t2i.train.files import sha256, write_whole
+from t2i.train.systems import needs_of, recipe_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,8 +62,6 @@ def plan(
     Raises:
         UsageError: what is given is not what its name says.
     """
-    from t2i.train.systems import needs_of, recipe_of
-
     needs: dict[str, Found | Plan] = {}
     for name in recipe_of(system).NEEDS:
         wanted = recipe_of(system).needed_settings(settings, name)
@@ -77,8 +76,6 @@ def plan(
 
 def check_given(system: str, given: Iterable[str]) -> None:
     """Raises UsageError: something is given that is not needed."""
-    from t2i.train.systems import needs_of
-
     known = set(needs_of(system))
     for name in given:
         if name not in known:
@@ -165,46 +162,57 @@ def same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _name_of(system: str, settings: Any, otherwise: str) -> str:
     """Name of the preset that has these settings, on whatever data."""
-    from t2i.train.systems import recipe_of
-
     for name, preset in recipe_of(system).PRESETS.items():
         if replace(preset, data=settings.data) == settings:  # type: ignore[type-var]
             return name
     return otherwise
 
 
+def load(found: Found, name: str, dataset: "Dataset") -> Needed:
+    """Read weights that were found.
+
+    Raises:
+        TrainingError: they are damaged, or were trained to read other words.
+    """
+    recipe = runs.read_recipe(found.recipe)
+    if recipe.data.get("vocabulary") != described(dataset)["vocabulary"]:
+        raise TrainingError(
+            f"{name} ({found.origin}) was trained with another vocabulary",
+            hint=f"leave out --with {name}=…, so that one is trained on these captions",
+        )
+    return Needed(read_state(found.weights), recipe, sha256(found.weights), found.origin)
+
+
 def bring(found: Found, name: str, run: Path) -> Need:
     """Copy weights into `RUN/needs/`, so that the run moves as one folder."""
-    folder = run / "needs"
-    folder.mkdir(exist_ok=True)
-    write_whole(folder / f"{name}.safetensors", found.weights.read_bytes())
-    write_whole(folder / f"{name}.json", found.recipe.read_bytes())
-    return Need(sha256(folder / f"{name}.safetensors"), found.origin)
+    copy = _copy(run, name, found.origin)
+    copy.weights.parent.mkdir(exist_ok=True)
+    write_whole(copy.weights, found.weights.read_bytes())
+    write_whole(copy.recipe, found.recipe.read_bytes())
+    return Need(sha256(copy.weights), found.origin)
 
 
-def read_needs(run: Path, needs: Mapping[str, Need], dataset: "Dataset") -> dict[str, Needed]:
+def load_brought(run: Path, needs: Mapping[str, Need], dataset: "Dataset") -> dict[str, Needed]:
     """Read the prerequisites that lie in a run folder.
 
     Raises:
-        TrainingError: one is missing, damaged, or read other words.
+        TrainingError: one is missing, or not what the run began with.
     """
-    return {name: _read(run / "needs", name, need, dataset) for name, need in needs.items()}
+    found = {name: _copy(run, name, need.origin) for name, need in needs.items()}
+    for name, need in needs.items():
+        weights = found[name].weights
+        if not weights.is_file() or sha256(weights) != need.sha256:
+            raise TrainingError(
+                f"{weights} is missing or not what the run began with",
+                hint=f"put the weights of {need.origin} there again, or start another run",
+            )
+    return {name: load(each, name, dataset) for name, each in found.items()}
 
 
-def _read(folder: Path, name: str, need: Need, dataset: "Dataset") -> Needed:
-    path = folder / f"{name}.safetensors"
-    if not path.is_file() or sha256(path) != need.sha256:
-        raise TrainingError(
-            f"{path} is missing or not what the run began with",
-            hint=f"put the weights of {need.origin} there again, or start another run",
-        )
-    recipe = runs.read_recipe(folder / f"{name}.json")
-    if recipe.data.get("vocabulary") != described(dataset)["vocabulary"]:
-        raise TrainingError(
-            f"{name} ({need.origin}) was trained with another vocabulary",
-            hint=f"leave out --with {name}=…, so that one is trained on these captions",
-        )
-    return Needed(read_state(path), recipe, need.sha256, need.origin)
+def _copy(run: Path, name: str, origin: str) -> Found:
+    """Where a run keeps a prerequisite."""
+    folder = run / "needs"
+    return Found(folder / f"{name}.safetensors", folder / f"{name}.json", origin)
 
 
 def read_state(path: Path) -> "dict[str, Tensor]":

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from t2i.train.prerequisites import Needed
-
 if TYPE_CHECKING:
     from t2i.runtime.runs import Facing
     from t2i.train import data
     from t2i.train.data.batch import Batch
+    from t2i.train.prerequisites import Needed
     from t2i.train.settings import LoopSettings
 
 
@@ -112,7 +111,7 @@ class RecipeModule(Protocol):
         self,
         settings: Any,
         source: Source,
-        needs: Mapping[str, Needed],
+        needs: Mapping[str, "Needed"],
         device: torch.device,
     ) -> Recipe: ...
 

@@ -12,7 +12,7 @@ from t2i.runtime import runs, terminal
 from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
 from t2i.runtime.records import encode
 from t2i.train import data
-from t2i.train.folder import RunFolder, make_folder
+from t2i.train.folder import RunFolder, make_folder, prefixed
 from t2i.train.lock import held
 from t2i.train.loop import Loop
 from t2i.train.prerequisites import (
@@ -21,7 +21,8 @@ from t2i.train.prerequisites import (
     Plan,
     bring,
     described,
-    read_needs,
+    load,
+    load_brought,
     read_state,
 )
 from t2i.train.recipe import Recipe
@@ -50,16 +51,20 @@ def train(plan: Plan, start: Start) -> runs.Run:
     """
     found = {name: _have(name, need, plan, start) for name, need in plan.needs.items()}
     dataset = data.open(plan.settings.data)
+    needs = {name: load(each, name, dataset) for name, each in found.items()}
+    recipe = build(plan, dataset, needs, start.device)
+    if start.weights is not None:
+        begin_with(recipe, start.weights)
     folder = make_folder(plan.system, plan.preset, start.out)
     with held(folder):
         terminal.say(f"{plan.system}, preset {plan.preset}, on {start.device.type}: {folder}")
-        needs = {name: bring(each, name, folder) for name, each in found.items()}
-        recipe = build(plan, dataset, read_needs(folder, needs, dataset), start.device)
-        if start.weights is not None:
-            begin_with(recipe, start.weights)
-        run = RunFolder(folder, record(plan, recipe, dataset, needs))
+        brought = {name: bring(each, name, folder) for name, each in found.items()}
+        run = RunFolder(folder, record(plan, recipe, dataset, brought))
         run.begin(dataset.tokenizer)
-        return _trained(Loop(recipe, dataset, plan.settings.loop, start.device, run))
+        loop = Loop(recipe, dataset, plan.settings.loop, start.device, run)
+        if start.weights is not None:
+            loop.checkpoint()  # to resume, the file is not needed again
+        return _trained(loop)
 
 
 def _have(name: str, need: Found | Plan, plan: Plan, start: Start) -> Found:
@@ -67,7 +72,11 @@ def _have(name: str, need: Found | Plan, plan: Plan, start: Start) -> Found:
         terminal.say(f"{plan.system} takes its {name} from {need.origin}")
         return need
     terminal.say(f"{plan.system} needs {name}, which is trained first")
-    run = train(need, Start(start.device))
+    try:
+        run = train(need, Start(start.device))
+    except KeyboardInterrupt:
+        terminal.say(f"once {name} is trained, repeat the command for {plan.system}")
+        raise
     return Found(run.weights, run.folder / runs.RECIPE, run.folder.as_posix())
 
 
@@ -85,7 +94,7 @@ def resume(run: runs.Run, plan: Plan, device: torch.device) -> runs.Run:
                 f"the captions are not those that {run.folder} began with",
                 hint="give it the data it began with, or start another run",
             )
-        recipe = build(plan, dataset, read_needs(run.folder, run.recipe.needs, dataset), device)
+        recipe = build(plan, dataset, load_brought(run.folder, run.recipe.needs, dataset), device)
         folder = RunFolder(run.folder, record(plan, recipe, dataset, run.recipe.needs))
         loop = Loop(recipe, dataset, plan.settings.loop, device, folder)
         loop.resume()
@@ -137,26 +146,40 @@ def record(plan: Plan, recipe: Recipe, dataset: "Dataset", needs: Mapping[str, A
     )
 
 
+def first_weights(recipe: Recipe) -> dict[str, torch.Tensor]:
+    """What a recipe would export before its first step; these tensors are the networks' own."""
+    live = {name: player.networks for name, player in recipe.players.items()}
+    return prefixed(recipe.exported(live))
+
+
 def begin_with(recipe: Recipe, path: Path) -> None:
-    """Start from weights, `PREFIX.PARAMETER` as in a run; those it does not hold stay as drawn.
+    """Start from weights named as in a run (`PREFIX.PARAMETER`) or as in one of its networks.
+
+    Tensors that the file does not hold stay as drawn; what has no place is named in a warning.
 
     Raises:
-        UsageError: it holds weights that this recipe has no place for.
+        UsageError: nothing has a place, or a tensor has another shape.
     """
-    live = {name: player.networks for name, player in recipe.players.items()}
-    places = {
-        f"{prefix}.{name}": tensor
-        for prefix, network in recipe.exported(live).items()
-        for name, tensor in network.state_dict().items()
-    }
-    state = read_state(path)
-    for name, value in state.items():
-        if name not in places:
-            raise UsageError(f"{path}: no place for {name}", hint=did_you_mean(name, places))
-        if places[name].shape != value.shape:
+    places = first_weights(recipe)
+    placed, strange = 0, []
+    for name, value in read_state(path).items():
+        meant = [name] if name in places else [each for each in places if each.endswith(f".{name}")]
+        if len(meant) != 1:
+            strange.append(name)
+            continue
+        place = places[meant[0]]
+        if place.shape != value.shape:
             raise UsageError(
-                f"{path}: {name} is {tuple(value.shape)}, expected {tuple(places[name].shape)}",
+                f"{path}: {name} is {tuple(value.shape)}, expected {tuple(place.shape)}",
                 hint="pass weights of the same sizes, or change the sizes with --set",
             )
-        places[name].copy_(value)
-    terminal.say(f"starting from {len(state)} of {len(places)} tensors in {path}")
+        place.copy_(value)
+        placed += 1
+    if not placed:
+        raise UsageError(
+            f"{path} holds nothing that this system could start from",
+            hint=did_you_mean(strange[0], places) if strange else "pass weights of a run",
+        )
+    terminal.say(f"starting from {path}: {placed} of {len(places)} tensors")
+    if strange:
+        terminal.warn(f"{len(strange)} tensors of {path} have no place: {', '.join(strange[:3])} …")

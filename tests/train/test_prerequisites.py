@@ -16,7 +16,7 @@ from t2i.runtime.errors import TrainingError, UsageError
 from t2i.train import data
 from t2i.train.command import Order, train
 from t2i.train.files import sha256
-from t2i.train.prerequisites import Found, Plan, plan, read_needs
+from t2i.train.prerequisites import Found, Plan, load_brought, plan
 from t2i.train.settings import change
 
 
@@ -175,7 +175,7 @@ def test_needs_that_were_changed_are_refused(tiny: Path) -> None:
     path = run.folder / "needs" / "seedling.safetensors"
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(TrainingError, match="missing or not what the run began with"):
-        read_needs(run.folder, run.recipe.needs, Specks(TOY.data))
+        load_brought(run.folder, run.recipe.needs, Specks(TOY.data))
 
 
 def test_a_preset_is_recognised_whatever_its_data(tiny: Path) -> None:

@@ -5,17 +5,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_recipe import Tiny
 from typer.testing import CliRunner, Result
 
 from t2i.runtime import runs
 from t2i.train.cli import app
 from t2i.train.command import kind_of
+from t2i.train.data.batch import Batch
+from t2i.train.recipe import Update
 
 Run = Callable[..., Result]
 
@@ -33,7 +36,6 @@ def test_the_last_line_names_the_run_and_the_next_command(t2i_train: Run) -> Non
     assert done.exit_code == 0
     assert done.stdout.splitlines() == ["wrote runs/tiny/001-toy", "next: t2i-export tiny"]
     assert "tiny needs seedling, which is trained first" in done.stderr
-    assert "training" in done.stderr
 
 
 def test_json_is_one_record(t2i_train: Run) -> None:
@@ -139,7 +141,7 @@ def test_training_starts_from_given_weights(t2i_train: Run, tiny: Path) -> None:
     weights = {"generator.2.bias": torch.arange(48.0)}
     save_file(weights, tiny / "start.safetensors")
     done = t2i_train(*toy, "--weights", "start.safetensors")
-    assert "starting from 1 of 9 tensors" in done.stderr
+    assert "starting from start.safetensors: 1 of 9 tensors" in done.stderr
     (run,) = runs.numbered("seedling")
     found = load_file(run[1] / "weights.safetensors")["generator.2.bias"]
     assert torch.equal(found, weights["generator.2.bias"])
@@ -148,7 +150,7 @@ def test_training_starts_from_given_weights(t2i_train: Run, tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({"generator.2.bios": torch.ones(48)}, "no place for generator.2.bios"),
+        ({"generator.2.bios": torch.ones(48)}, "nothing that this system could start from"),
         ({"generator.2.bias": torch.ones(47)}, "generator.2.bias is (47,), expected (48,)"),
     ],
 )
@@ -163,6 +165,36 @@ def test_weights_that_do_not_fit_are_named(
     damaged = t2i_train("seedling", "--preset", "toy", "--weights", "start.safetensors")
     assert damaged.exit_code == 1
     assert "cannot be read" in damaged.stderr
+    assert not Path("runs").exists(), "nothing is begun that cannot go on"
+
+
+def test_weights_of_one_network_are_placed_by_their_own_names(t2i_train: Run, tiny: Path) -> None:
+    toy = ("seedling", "--preset", "toy", "--set", "steps=1", "--set", "rate=0")
+    weights = {"2.bias": torch.arange(48.0), "aux.bias": torch.ones(3)}
+    save_file(weights, tiny / "trunk.safetensors")
+    done = t2i_train(*toy, "--weights", "trunk.safetensors")
+    assert "1 of 9 tensors" in done.stderr
+    assert "1 tensors of trunk.safetensors have no place: aux.bias" in done.stderr
+    found = load_file("runs/seedling/001-toy/weights.safetensors")["generator.2.bias"]
+    assert torch.equal(found, weights["2.bias"])
+
+
+def test_a_run_that_began_with_weights_resumes_from_them(
+    t2i_train: Run, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: Tiny, batch: Batch) -> Iterator[Update]:
+        raise RuntimeError("killed")
+
+    toy = ("seedling", "--preset", "toy", "--set", "steps=1", "--set", "rate=0")
+    save_file({"generator.2.bias": torch.arange(48.0)}, tiny / "start.safetensors")
+    with monkeypatch.context() as patch:
+        patch.setattr(Tiny, "step", die)
+        with pytest.raises(RuntimeError, match="killed"):
+            t2i_train(*toy, "--weights", "start.safetensors")
+    (tiny / "start.safetensors").unlink()
+    assert t2i_train("seedling", "--resume").exit_code == 0
+    found = load_file("runs/seedling/001-toy/weights.safetensors")["generator.2.bias"]
+    assert torch.equal(found, torch.arange(48.0))
 
 
 def test_the_layout_of_a_data_folder_is_recognised(tiny: Path, t2i_train: Run) -> None:
