@@ -32,7 +32,7 @@ def attention_sheet(
     blocks = []
     for weights in attentions.values():
         _, h, w = weights.shape
-        panels = [(f"{h} × {w} regions", picture)]
+        panels = [(f"{h} x {w} regions", picture)]
         panels += [
             (word, _lit(picture, shown))
             for word, shown in zip(words, _brightness(weights[: len(words)]), strict=True)
@@ -74,7 +74,7 @@ def _lay_out(blocks: Sequence[Sequence[tuple[str, Pixels]]]) -> Pixels:
 
 
 def _fitting(label: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont", width: int) -> str:
-    """The label, cut where it would run into its neighbour."""
+    """The label, cut where it would run into its neighbour. The font has few signs beyond ASCII."""
     label, whole = label[:width], label
     while font.getlength(label if label == whole else label + "…") > width:
         label = label[:-1]

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-import t2i
 from t2i.runtime import terminal
+from t2i.runtime.cli.version import Version
 from t2i.runtime.errors import UsageError
 
 EXAMPLES = """\b
@@ -60,17 +60,6 @@ LowMemory = Annotated[bool, typer.Option("--low-memory", help="One at a time, ke
 List = Annotated[bool, typer.Option("--list", help="Show the bundles on this machine.")]
 SelfTest = Annotated[bool, typer.Option("--selftest", help="Compare this device with PyTorch.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a picture on stdout.")]
-
-
-def show_version(wanted: bool) -> None:
-    if wanted:
-        terminal.report(f"t2i {t2i.__version__}")
-        raise typer.Exit
-
-
-Version = Annotated[
-    bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
-]
 
 
 @app.command(help=EXAMPLES)

@@ -1,0 +1,147 @@
+"""How alike two pictures are: PSNR and SSIM, on pixels of 8 bits."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from t2i.runtime.errors import ScoreError
+from t2i.runtime.pictures import read_picture
+
+Pixels = npt.NDArray[np.uint8]
+Planes = npt.NDArray[np.float64]
+Picture = Pixels | Image.Image | Path | str
+
+LEVELS = 255.0  # L, the greatest level
+TAPS, SIGMA = 11, 1.5
+_BELL = np.exp(-0.5 * (np.arange(TAPS) - TAPS // 2) ** 2 / SIGMA**2)
+WEIGHTS = _BELL / _BELL.sum()
+C1, C2 = (0.01 * LEVELS) ** 2, (0.03 * LEVELS) ** 2
+C3 = C2 / 2
+
+
+def psnr(a: Picture, b: Picture, *, luma: bool = False) -> float:
+    """Peak signal-to-noise ratio in decibels, over all pixels and channels.
+
+    Infinite where the pictures are equal.
+
+    Args:
+        a, b: uint8 (H, W, 3) or (H, W), a Pillow image, or a file.
+        luma: compare grey levels (ITU-R 601) instead of colours.
+    """
+    x, y = _pair(a, b, luma)
+    error = float(np.mean((x - y) ** 2))
+    return 10.0 * math.log10(LEVELS**2 / error) if error else math.inf
+
+
+def ssim(
+    a: Picture,
+    b: Picture,
+    *,
+    luma: bool = False,
+    exponents: tuple[float, float, float] = (1.0, 1.0, 1.0),
+) -> float:
+    """Structural similarity: 1 for equal pictures, else less; the mean of `ssim_map`."""
+    return mean_of_map(ssim_map(a, b, luma=luma, exponents=exponents))
+
+
+def mean_of_map(similarity: Planes) -> float:
+    """Over positions, then over channels."""
+    return float(similarity.mean((0, 1)).mean())
+
+
+def ssim_map(
+    a: Picture,
+    b: Picture,
+    *,
+    luma: bool = False,
+    exponents: tuple[float, float, float] = (1.0, 1.0, 1.0),
+) -> Planes:
+    """Structural similarity around each pixel: (H - 10, W - 10, C).
+
+    Windows are Gaussian (11 taps, σ 1.5), covariances those of a population, and only positions
+    where a window fits count. Equal to scikit-image with `gaussian_weights=True, sigma=1.5,
+    use_sample_covariance=False`.
+
+    Args:
+        a, b: uint8 (H, W, 3) or (H, W), a Pillow image, or a file.
+        luma: compare grey levels (ITU-R 601) instead of colours.
+        exponents: α, β and γ of luminance, contrast and structure. Where γ is not 1, a negative
+            structure counts as 0.
+
+    Source: Wang, Bovik, Sheikh, Simoncelli 2004, equations 12 and 13.
+    """
+    x, y = _pair(a, b, luma)
+    if min(x.shape[:2]) < TAPS:
+        raise ScoreError(
+            f"a picture of {x.shape[1]} × {x.shape[0]} pixels is too small for SSIM",
+            hint=f"its window needs {TAPS} pixels on each side",
+        )
+    mean_x, mean_y = _blur(x), _blur(y)
+    variance_x = _blur(x * x) - mean_x * mean_x
+    variance_y = _blur(y * y) - mean_y * mean_y
+    covariance = _blur(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + C1) / (mean_x * mean_x + mean_y * mean_y + C1)
+    if exponents == (1.0, 1.0, 1.0):  # contrast × structure is shorter without its roots
+        return luminance * ((2 * covariance + C2) / (variance_x + variance_y + C2))
+    alpha, beta, gamma = exponents
+    # Rounding may leave a little less than nothing where a picture is flat.
+    roots = np.sqrt(np.maximum(variance_x, 0.0)) * np.sqrt(np.maximum(variance_y, 0.0))
+    contrast = (2 * roots + C2) / (variance_x + variance_y + C2)
+    structure = (covariance + C3) / (roots + C3)
+    if gamma != 1.0:
+        structure = np.maximum(structure, 0.0)
+    return luminance**alpha * contrast**beta * structure**gamma
+
+
+def pixels_of(picture: Picture) -> Pixels:
+    """A picture as uint8 (H, W, C).
+
+    Raises:
+        PictureError: its file cannot be read.
+        ScoreError: an array is not uint8, or not of this shape.
+    """
+    if isinstance(picture, (str, Path)):
+        return read_picture(Path(picture))
+    pixels = np.asarray(picture)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+        raise ScoreError(
+            f"an array of {pixels.dtype} {pixels.shape} is no picture",
+            hint="pass levels 0 … 255 as uint8 of shape (H, W, 3) or (H, W)",
+        )
+    return pixels
+
+
+def _pair(a: Picture, b: Picture, luma: bool) -> tuple[Planes, Planes]:
+    """Both pictures in double precision: differences of bytes would wrap around."""
+    x, y = pixels_of(a), pixels_of(b)
+    if x.shape[:2] != y.shape[:2]:
+        sizes = " and ".join(f"{each.shape[1]} × {each.shape[0]}" for each in (x, y))
+        raise ScoreError(
+            f"the pictures differ in size: {sizes}",
+            hint="bring both to one size first, all in the same way: it changes the score",
+        )
+    if x.shape != y.shape:
+        raise ScoreError(
+            "one picture has colours, the other has none",
+            hint="pass both as (H, W, 3), or both in grey levels",
+        )
+    if luma and x.shape[2] == 3:
+        x, y = (np.asarray(Image.fromarray(each).convert("L"))[:, :, None] for each in (x, y))
+    return x.astype(np.float64), y.astype(np.float64)
+
+
+def _blur(planes: Planes) -> Planes:
+    """Weighted means of all windows that fit: down the columns, then along the rows."""
+    for axis in (0, 1):
+        down = planes.swapaxes(0, axis)
+        count = len(down) - TAPS + 1
+        total = WEIGHTS[0] * down[:count]
+        for start in range(1, TAPS):
+            total += WEIGHTS[start] * down[start : start + count]
+        planes = total.swapaxes(0, axis)
+    return planes
