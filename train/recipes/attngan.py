@@ -100,7 +100,7 @@ PRESETS: dict[str, Settings] = {
         average=0.998,
     ),
     "birds256": Settings(
-        loop=LoopSettings(steps=4300, batch_size=12, sample_every=200, checkpoint_every=200),
+        loop=LoopSettings(steps=4000, batch_size=12, sample_every=200, checkpoint_every=200),
         data=_BIRDS,
         damsm="birds",
         condition_size=64,
