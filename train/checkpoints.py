@@ -1,6 +1,6 @@
 """Checkpoints: all that resuming needs, whole or absent whenever the machine stops.
 
-A checkpoint is a folder `checkpoints/STEP/` of `state.json` and `tensors.safetensors`; the former
+A checkpoint is a folder, `checkpoints/STEP/`, of `state.json` and `tensors.safetensors`; the former
 holds the hash of the latter.
 """
 
@@ -56,7 +56,8 @@ class Checkpoints:
     def write(self, state: State) -> Path:
         """Write aside, rename, and remove all but the newest."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / f"{state.step:08}"
+        # The last step may have two, before and after the recipe's last work.
+        target = self.folder / f"{state.step:08}{'-finished' if state.finished else ''}"
         draft = aside(target)
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
@@ -70,7 +71,7 @@ class Checkpoints:
             sha256=sha256(draft / TENSORS),
         )
         write_whole(draft / STATE, dumps(stored).encode())
-        _remove(target)  # of an earlier attempt: this one is whole and newer
+        _remove(target)  # a damaged one: whole ones are not written twice
         draft.rename(target)
         sync(self.folder)
         for old in self.folders()[: -self.keep]:

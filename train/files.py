@@ -7,8 +7,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from t2i.runtime.errors import TrainingError
-
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write aside, flush to the disk, rename."""
@@ -20,25 +18,11 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write one safetensors file, aside first; tensors come from any device.
+    """Write one safetensors file like `write_whole`; tensors come from any device."""
+    from safetensors.torch import save
 
-    Raises:
-        TrainingError: the disk is full, or the folder is gone.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    draft = aside(path)
-    try:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)
-    except SafetensorError as error:
-        draft.unlink(missing_ok=True)
-        raise TrainingError(
-            f"cannot write {path}: {error}", hint="make room on the disk, or choose another --out"
-        ) from None
-    sync(draft)
-    draft.replace(path)
-    sync(path.parent)
+    # Not safetensors' own writer, whose files only their owner may read.
+    write_whole(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
 
 
 def aside(path: Path) -> Path:

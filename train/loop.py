@@ -158,7 +158,10 @@ class Loop:
 
     def finish(self) -> None:
         """The recipe's last work, then the last weights."""
-        if isinstance(self.recipe, Finishing) and not self.finished:
+        if self.finished:  # before this process began
+            self.publish()
+            return
+        if isinstance(self.recipe, Finishing):
             if self.saved != self.step:  # the steps are not lost if the last work is cut short
                 self.checkpoint()
             with self.players.showing() as averaged:
@@ -181,6 +184,10 @@ class Loop:
             State(self.step, self.finished, self.seconds, self.players.scales(), tensors)
         )
         self.saved = self.step
+        self.publish()
+
+    def publish(self) -> None:
+        """Write the weights to export, and how far they have come."""
         self.run.save_weights(self.recipe.exported(self.players.averaged))
         self.run.note(
             steps=self.step,

@@ -2,9 +2,10 @@
 
 import itertools
 import os
+import resource
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from t2i.runtime.errors import TrainingError
 from t2i.train.checkpoints import STATE, TENSORS, Checkpoints, State, read
+from t2i.train.files import write_tensors
 
 
 def state(step: int) -> State:
@@ -124,8 +126,24 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(
         checkpoints.newest()
 
 
-def test_a_full_disk_is_an_error_of_ours(tmp_path: Path) -> None:
-    from t2i.train.files import write_tensors
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.write(state(1))
+    large = replace(state(2), tensors={"weight": torch.zeros(2**18)})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            checkpoints.write(large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    found = checkpoints.newest()
+    assert found is not None
+    assert found.step == 1
 
-    with pytest.raises(TrainingError, match="cannot write"):
-        write_tensors(tmp_path / "gone" / "weights.safetensors", {"weight": torch.ones(1)})
+
+def test_weights_may_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "weights.safetensors", {"weight": torch.ones(1)})
+    (tmp_path / "other").write_bytes(b"")
+    modes = [path.stat().st_mode for path in tmp_path.iterdir()]
+    assert modes[0] == modes[1]

@@ -84,7 +84,7 @@ def test_a_run_leaves_what_export_needs(tiny: Path) -> None:
     assert {key.partition(".")[0] for key in load_file(run.weights)} == {"generator"}
     assert run.tokenizer == Specks(TOY.data).tokenizer
     checkpoints = sorted(each.name for each in (run.folder / "checkpoints").iterdir())
-    assert checkpoints == ["00000015", "00000020", "00000025"]
+    assert checkpoints == ["00000020", "00000025", "00000025-finished"]
     samples = sorted(each.name for each in (run.folder / "samples").iterdir())
     assert samples == ["00000010.png", "00000020.png", "00000025.png"]
 
@@ -92,7 +92,7 @@ def test_a_run_leaves_what_export_needs(tiny: Path) -> None:
 def test_what_is_exported_is_the_average_after_the_last_work(tiny: Path) -> None:
     run = train(seedling())
     weights = load_file(run.weights)
-    state = load_file(run.folder / "checkpoints" / "00000025" / "tensors.safetensors")
+    state = load_file(run.folder / "checkpoints" / "00000025-finished" / "tensors.safetensors")
     for key, value in weights.items():
         assert torch.equal(value, state[f"average.generator.{key.removeprefix('generator.')}"])
     assert not torch.equal(weights["generator.0.weight"], state["networks.generator.0.weight"])
@@ -114,7 +114,7 @@ def test_resuming_repeats_the_uninterrupted_run_bit_for_bit(
     assert losses(cut) == losses(whole)
     assert list(losses(cut)) == list(range(1, 26))
     assert same_weights(cut.weights, whole.weights)
-    last = Path("checkpoints/00000025/tensors.safetensors")
+    last = Path("checkpoints/00000025-finished/tensors.safetensors")
     assert same_weights(cut.folder / last, whole.folder / last)
 
 
@@ -252,6 +252,29 @@ def test_a_run_may_be_made_longer(tiny: Path) -> None:
     longer = train(replace(seedling(steps=25), preset=None, resume=True, out=short.folder))
     assert longer.recipe.steps == 25
     assert losses(longer) == losses(train(seedling()))
+
+
+@pytest.mark.parametrize("cut", ["last work", "weights"])
+def test_a_kill_after_the_last_step_loses_nothing(
+    cut: str, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any) -> None:
+        raise Stopped
+
+    whole, calls = train(seedling(keep=1)), []
+    play = Loop.play
+    with monkeypatch.context() as patch:
+        if cut == "last work":
+            patch.setattr(Tiny, "finish", die)
+        else:
+            patch.setattr(Loop, "publish", lambda loop: die() if loop.finished else None)
+        with pytest.raises(Stopped):
+            train(seedling(keep=1))
+    monkeypatch.setattr(Loop, "play", lambda *each: (calls.append(each), play(*each))[1])
+    run = train(replace(seedling(), preset=None, resume=True))
+    assert calls == [], "no step is done again"
+    assert run.recipe.finished
+    assert same_weights(run.weights, whole.weights)
 
 
 def test_two_processes_cannot_train_in_one_run(tiny: Path) -> None:
