@@ -205,7 +205,7 @@ def _refuse_another(folder: Path, wanted: Order) -> None:
         "bundle": f"it was drawn by {there.bundle}",
         "sha256": f"{there.bundle} was another bundle then",
         "seed": f"its seed is {there.seed}",
-        "count": f"it has {there.count} pictures a caption",
+        "count": f"its count is {there.count}",
         "lines": f"it has {there.lines} captions",
         "captions": "its captions are others",
         "stages": f"it was drawn {'with' if there.stages else 'without'} --stages",

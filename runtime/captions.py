@@ -129,7 +129,7 @@ def _rows(text: str, source: str) -> Iterator[Line]:
             yield Line(reader.line_num, (caption or "").strip(), problem)
     except csv.Error as error:
         raise DataError(
-            f"{_named(source)}, line {reader.line_num}: {error}",
+            f"{_named(source)}, line {reader.line_num + 1}: {error}",
             hint="captions with quotes or commas stand in double quotes, each quote in them twice",
         ) from error
 
