@@ -71,9 +71,9 @@ def warn(text: str, hint: str | None = None) -> None:
 
 def report(text: str, next: str | None = None) -> None:
     """A result, and the command that people mostly want after it."""
-    _write(text, sys.stdout)
+    _result(text)
     if next:
-        _write(next, sys.stdout, ("next:", CYAN))
+        _result(next, ("next:", CYAN))
 
 
 def print_json(record: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ def print_json(record: Mapping[str, Any]) -> None:
     A value without bound, which JSON cannot hold as a number, is the string "inf".
     """
     bounded = {key: "inf" if value == math.inf else value for key, value in record.items()}
-    _write(json.dumps(bounded, allow_nan=False), sys.stdout)
+    _result(json.dumps(bounded, allow_nan=False))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -95,7 +95,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
             cell.rjust(width) if aligned else cell.ljust(width)
             for cell, width, aligned in zip(line, widths, right, strict=True)
         ]
-        _write("  ".join(placed).rstrip(), sys.stdout)
+        _result("  ".join(placed).rstrip())
 
 
 class Bar(Protocol):
@@ -172,6 +172,13 @@ def _cell(value: object) -> str:
 def _explain(message: str, hint: str) -> None:
     _write(message, sys.stderr, ("error:", RED))
     _write(hint, sys.stderr, (" hint:", CYAN))
+
+
+def _result(text: str, head: tuple[str, int] | None = None) -> None:
+    """What was asked for must arrive; remarks may get lost."""
+    if sys.stdout is None:
+        raise T2IError("standard output is closed", hint="send it to a file, or to /dev/null")
+    _write(text, sys.stdout, head)
 
 
 def _write(text: str, stream: TextIO | None, head: tuple[str, int] | None = None) -> None:

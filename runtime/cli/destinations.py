@@ -45,6 +45,16 @@ def endings(painter: Painter, outputs: Sequence[str]) -> tuple[str, ...]:
     return (*endings, f"-attention{PNG}") if attention else tuple(endings)
 
 
+def refuse_large_sheet(painter: Painter, pictures: int) -> None:
+    """A sheet stays a picture that this program itself would read."""
+    px = painter.manifest.image_px
+    if pictures * px**2 > MOST_PIXELS:
+        raise UsageError(
+            f"{pictures:,} pictures of {px} px do not fit onto one sheet",
+            hint="leave out --grid, and name a folder with --out",
+        )
+
+
 def into_files(work: Work) -> None:
     """One file a picture, in this folder unless --out names it."""
     request, painter = work.request, work.painter
@@ -63,11 +73,6 @@ def onto_sheet(work: Work) -> None:
     """All pictures in one file, in the order of their indices; what could not be drawn is white."""
     request, painter = work.request, work.painter
     px = painter.manifest.image_px
-    if request.pictures * px**2 > MOST_PIXELS:
-        raise UsageError(
-            f"{request.pictures:,} pictures of {px} px do not fit onto one sheet",
-            hint="leave out --grid, and name a folder with --out",
-        )
     began = perf_counter()
     cells = np.full((request.pictures, px, px, 3), 255, np.uint8)
     with terminal.progress("drawing", len(work.jobs)) as bar:

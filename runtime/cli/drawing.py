@@ -34,6 +34,8 @@ def draw(request: Request) -> None:
     if request.out and not folder and not request.force:
         beside = companions(request.out, destinations.endings(painter, outputs))
         _refuse_what_is_there([request.out, *beside])
+    if request.grid:
+        destinations.refuse_large_sheet(painter, request.pictures)
     remarks.introduce(painter, request.seed)
     if request.source is None:
         for line in request.lines:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from t2i.runtime import terminal
-from t2i.runtime.errors import PictureError, UsageError
+from t2i.runtime.errors import PictureError, T2IError, UsageError
 
 TALK = "from t2i.runtime import terminal\nwith terminal.explaining_errors():\n    "
 
@@ -126,10 +126,16 @@ def test_any_text_can_be_said_in_any_encoding(monkeypatch: pytest.MonkeyPatch) -
     assert narrow.buffer.getvalue() == b"256 \\xd7 256 \\udcff\n"
 
 
-def test_a_closed_stream_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remarks_may_get_lost_but_results_must_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    terminal.say("nobody listens")
+    with terminal.progress("drawing", 1) as bar:
+        bar.advance()
     monkeypatch.setattr(sys, "stdout", None)
-    terminal.report("nobody listens")
-    terminal.print_json({})
+    terminal.say("nobody at all listens")
+    for tell in (terminal.report, lambda text: terminal.print_json({"text": text})):
+        with pytest.raises(T2IError, match="standard output is closed"):
+            tell("wrote x.png")
 
 
 def test_a_log_gets_a_line_every_tenth_of_the_way(
