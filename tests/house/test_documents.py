@@ -25,7 +25,9 @@ APPS = {
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 OURS = re.compile(r"\bt2i-(?:run|score|train|export|edit|search|classify)\b")
-SAID_IN_CODE = re.compile(rf"`({OURS.pattern}[^`{{}}]*)`")
+# In a message between backticks, or as a line of its own in the examples of a `--help`.
+SAID_IN_CODE = re.compile(rf"`({OURS.pattern}[^`{{}}\n]*)`")
+SHOWN_IN_HELP = re.compile(rf"^({OURS.pattern}[^`{{}}#\n]*)", re.MULTILINE)
 
 
 def commands(text: str) -> Iterator[str]:
@@ -54,7 +56,8 @@ def examples() -> list[tuple[str, str]]:
     ]
     for path in python_files("runtime", "models", "train", "export"):
         text = path.read_text(encoding="utf-8")
-        found += [(name(path), command) for command in SAID_IN_CODE.findall(text)]
+        for pattern in (SAID_IN_CODE, SHOWN_IN_HELP):
+            found += [(name(path), command.strip()) for command in pattern.findall(text)]
     return sorted(set(found))
 
 
