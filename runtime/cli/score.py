@@ -59,7 +59,8 @@ def score(
         if matched.alone:
             terminal.warn(matched.tell_alone())
         options = Options(luma=luma)
-        results = compute(chosen, matched, options, names=(a.name, b.name), maps=map_folder)
+        names = (a.resolve().name, b.resolve().name)
+        results = compute(chosen, matched, options, names=names, maps=map_folder)
         for result in results:
             _tell(result, as_json)
         if map_folder:

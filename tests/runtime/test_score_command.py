@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import failed
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -34,13 +35,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
-
-
-def failed(result: Result, status: int = 1) -> str:
-    assert result.exit_code == status, result.output
-    assert re.search(r"^error: .+\n hint: .+\n\Z", result.stderr, re.MULTILINE), result.stderr
-    assert result.stdout == ""
-    return result.stderr
 
 
 def test_two_pictures_get_a_line_a_metric() -> None:
