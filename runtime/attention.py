@@ -57,7 +57,8 @@ def _lay_out(blocks: Sequence[Sequence[tuple[str, Pixels]]]) -> Pixels:
     """Blocks of (label, panel), one below the other, each wrapped into rows."""
     height, width, _ = blocks[0][0][1].shape
     step_x, step_y = width + GAP_PX, height + LABEL_PX
-    columns = min(MOST_COLUMNS, max(map(len, blocks)))
+    longest = max(map(len, blocks))
+    columns = math.ceil(longest / math.ceil(longest / MOST_COLUMNS))  # rows of like length
     rows = sum(math.ceil(len(block) / columns) for block in blocks)
     sheet = Image.new("RGB", (columns * step_x + GAP_PX, rows * step_y + GAP_PX), PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_PX)

@@ -112,10 +112,10 @@ class Batch:
             found = (each for each in _entries(folder) if _is_there(each, folder))
             self.done = {each.index: each for each in found}
         else:
-            _remove_pictures(folder)
-        # The index goes first: a new order must never stand beside an old one.
+            if folder.is_dir():
+                _clear(folder)  # an old index must never stand beside a new order
+            write_whole(folder / ORDER, records.dumps(order).encode())
         self._write_index()
-        write_whole(folder / ORDER, records.dumps(order).encode())
         self._index = (folder / INDEX).open("ab", buffering=0)
 
     def __enter__(self) -> "Batch":
@@ -186,12 +186,13 @@ def _entries(folder: Path) -> list[Entry]:
     return found
 
 
-def _remove_pictures(folder: Path) -> None:
-    """Remove the pictures of an earlier batch, and nothing else that is there."""
-    for entry in _entries(folder):
-        if _is_there(entry, folder):
-            for name in _files(entry):
-                (folder / name).unlink()
+def _clear(folder: Path) -> None:
+    """Remove the pictures of an earlier batch and its index, and nothing else that is there."""
+    files = [folder / name for entry in _entries(folder) for name in _files(entry)]
+    for file in files:
+        if file.is_file():
+            file.unlink()
+    (folder / INDEX).unlink(missing_ok=True)
 
 
 def _refuse_another(folder: Path, wanted: Order) -> None:

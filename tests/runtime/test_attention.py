@@ -63,12 +63,15 @@ def test_padding_is_no_word_and_every_stage_is_a_block() -> None:
     assert height == 2 * (PX + LABEL_PX) + GAP_PX
 
 
-def test_many_words_are_wrapped_into_rows() -> None:
-    words = [f"word{n}" for n in range(MOST_COLUMNS)]
-    weights = np.ones((len(words), 4, 4), np.float32)
-    sheet = attention_sheet(white(), {"attention_1": weights}, words)
-    assert sheet.shape[1] == MOST_COLUMNS * (PX + GAP_PX) + GAP_PX
-    assert sheet.shape[0] == 2 * (PX + LABEL_PX) + GAP_PX
+@pytest.mark.parametrize(("words", "columns", "rows"), [(5, 6, 1), (6, 4, 2), (18, 5, 4)])
+def test_many_words_are_wrapped_into_rows_of_like_length(
+    words: int, columns: int, rows: int
+) -> None:
+    weights = np.ones((words, 4, 4), np.float32)
+    sheet = attention_sheet(white(), {"attention_1": weights}, ["bird"] * words)
+    assert columns <= MOST_COLUMNS
+    assert sheet.shape[1] == columns * (PX + GAP_PX) + GAP_PX
+    assert sheet.shape[0] == rows * (PX + LABEL_PX) + GAP_PX
 
 
 @pytest.mark.parametrize("px", [4, 16, 100])
