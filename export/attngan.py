@@ -1,34 +1,56 @@
 """AttnGAN's bundle: captions are read by one graph and drawn by another."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
-from t2i.export import plan
+from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.rewrite import leave_apart, rewrite
 from t2i.export.trained import Trained
 from t2i.models import attngan
 from t2i.models.blocks.facing import Facing, turn
-from t2i.models.damsm import TextEncoder
 from t2i.runtime import bundle, runs
 
 
-def system(trained: Trained) -> plan.System:
-    """Text to words, words and noise to pictures."""
+def plans(trained: Trained) -> tuple[Plan, ...]:
+    """Captions to words; words and noise to pictures."""
     sizes: attngan.Settings = trained.sizes
-    facing = trained.recipe.facing
-    return plan.System(
-        plans=(_text(trained, sizes, facing), _generator(trained, sizes, facing)),
-        noise=(
-            bundle.Noise("noise", (sizes.noise_size,)),
-            bundle.Noise("detail", (sizes.condition_size,)),
-        ),
-        image_px=sizes.stages_px[-1],
+    reading = Reading(trained.networks["text"], trained.recipe.facing)
+    drawing = Drawing(trained.networks["generator"], trained.recipe.facing)
+    tokens, noise, detail, *read = _inputs(sizes, trained.recipe.facing)
+
+    def text(batch: int, kind: Captions) -> Tensors:
+        return {"tokens": captions(trained, batch, kind)}
+
+    def words_and_noise(batch: int, kind: Captions) -> Tensors:
+        with torch.no_grad():
+            said = reading(captions(trained, batch, kind))
+        return {
+            "noise": draws(batch, sizes.noise_size, stream=1),
+            "detail": draws(batch, sizes.condition_size, stream=2),
+            **dict(zip((each.name for each in read), said, strict=True)),
+        }
+
+    inputs, outputs = (noise, detail, *read), _outputs(sizes)
+    return (
+        Plan("text", reading, (tokens,), tuple(read), text),
+        Plan("generator", drawing, inputs, outputs, words_and_noise, _faster),
     )
+
+
+def host(trained: Trained) -> Host:
+    """Noise as in the paper; pictures are as large as the last stage draws them."""
+    sizes: attngan.Settings = trained.sizes
+    noise = bundle.Noise("noise", (sizes.noise_size,))
+    detail = bundle.Noise("detail", (sizes.condition_size,))
+    return Host(image_px=sizes.stages_px[-1], noise=(noise, detail))
 
 
 class Reading(nn.Module):
     """Sentence, words and mask; and which way the caption wants the bird to face."""
 
-    def __init__(self, encoder: TextEncoder, facing: runs.Facing | None) -> None:
+    def __init__(self, encoder: nn.Module, facing: runs.Facing | None) -> None:
         super().__init__()
         self.encoder = encoder
         self.facing = Facing(facing.left, facing.right) if facing else None
@@ -39,9 +61,9 @@ class Reading(nn.Module):
 
 
 class Drawing(nn.Module):
-    """All pictures and attentions, largest picture first, mirrored where they are to face left."""
+    """All pictures, largest first, and attentions, mirrored where they are to face left."""
 
-    def __init__(self, generator: attngan.Generator, facing: runs.Facing | None) -> None:
+    def __init__(self, generator: nn.Module, facing: runs.Facing | None) -> None:
         super().__init__()
         self.generator = generator
         self.facing = facing
@@ -62,65 +84,42 @@ class Drawing(nn.Module):
         return tuple(turn(each, facing, noise, self.facing.noise) for each in maps)
 
 
-def _read(sizes: attngan.Settings, facing: runs.Facing | None) -> tuple[bundle.Tensor, ...]:
-    """What the text graph says and the generator hears."""
-    tensors = (
+def _faster(drawing: nn.Module) -> nn.Module:
+    """Nothing but its head reads the last map, so only the picture need be interleaved."""
+    drawing = rewrite(drawing)
+    assert isinstance(drawing, Drawing)
+    generator = drawing.generator
+    assert isinstance(generator, attngan.Generator)
+    refining = [stage for stage in generator.refine if isinstance(stage, attngan.RefiningStage)]
+    grow = refining[-1].grow if refining else generator.first.grow[-1]
+    generator.heads[-1] = leave_apart(grow, generator.heads[-1])
+    return drawing
+
+
+def _inputs(sizes: attngan.Settings, facing: runs.Facing | None) -> list[bundle.Tensor]:
+    """What enters the text graph, the generator as noise, and both as text."""
+    tensors = [
+        bundle.Tensor("tokens", "int64", ("B", "T")),
+        bundle.Tensor("noise", "float32", ("B", sizes.noise_size)),
+        bundle.Tensor("detail", "float32", ("B", sizes.condition_size)),
         bundle.Tensor("sentence", "float32", ("B", sizes.text_size)),
         bundle.Tensor("words", "float32", ("B", sizes.text_size, "T")),
         bundle.Tensor("mask", "bool", ("B", "T")),
-    )
-    said = bundle.Tensor("facing", "float32", ("B",), (-1.0, 1.0))
-    return (*tensors, said) if facing else tensors
-
-
-def _text(trained: Trained, sizes: attngan.Settings, facing: runs.Facing | None) -> plan.Plan:
-    encoder = trained.networks["text"]
-    assert isinstance(encoder, TextEncoder)
-    length = trained.recipe.text.length
-
-    def examples(batch: int, kind: plan.Captions) -> plan.Arrays:
-        return {"tokens": plan.tokens(batch, kind, length, sizes.vocabulary)}
-
-    return plan.Plan(
-        "text",
-        Reading(encoder, facing),
-        inputs=(bundle.Tensor("tokens", "int64", ("B", "T")),),
-        outputs=_read(sizes, facing),
-        examples=examples,
+    ]
+    return (
+        [*tensors, bundle.Tensor("facing", "float32", ("B",), (-1.0, 1.0))] if facing else tensors
     )
 
 
-def _generator(trained: Trained, sizes: attngan.Settings, facing: runs.Facing | None) -> plan.Plan:
-    generator = trained.networks["generator"]
-    assert isinstance(generator, attngan.Generator)
-    text = _text(trained, sizes, facing)
-
-    def examples(batch: int, kind: plan.Captions) -> plan.Arrays:
-        with torch.no_grad():
-            said = text.module(text.examples(batch, kind)["tokens"])
-        return {
-            "noise": plan.draws(batch, sizes.noise_size, stream=1),
-            "detail": plan.draws(batch, sizes.condition_size, stream=2),
-            **dict(zip((each.name for each in text.outputs), said, strict=True)),
-        }
-
-    names = ["image", *(f"image_{px}" for px in reversed(sizes.drawn_px[:-1]))]
-    images = tuple(
-        bundle.Tensor(name, "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
-        for name, px in zip(names, reversed(sizes.drawn_px), strict=True)
-    )
-    attentions = tuple(
+def _outputs(sizes: attngan.Settings) -> tuple[bundle.Tensor, ...]:
+    """The last picture is `image`, the others tell their size."""
+    images = [
+        bundle.Tensor(f"image_{px}", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
+        for px in reversed(sizes.drawn_px)
+    ]
+    attentions = [
         bundle.Tensor(f"attention_{number}", "float32", ("B", "T", px, px), (0.0, 1.0), "BTHW")
         for number, px in enumerate(sizes.stages_px[:-1], start=1)
-    )
-    return plan.Plan(
-        "generator",
-        Drawing(generator, facing),
-        inputs=(
-            bundle.Tensor("noise", "float32", ("B", sizes.noise_size)),
-            bundle.Tensor("detail", "float32", ("B", sizes.condition_size)),
-            *_read(sizes, facing),
-        ),
-        outputs=(*images, *attentions),
-        examples=examples,
-    )
+    ]
+    largest, *smaller = images
+    return (replace(largest, name="image"), *smaller, *attentions)

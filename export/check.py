@@ -1,6 +1,9 @@
 """Every graph against PyTorch, before anyone else sees it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,66 +11,102 @@ import onnx
 import onnxruntime
 import torch
 
-from t2i.export.plan import BATCHES, CAPTIONS, Arrays, Plan
+from t2i.export.plan import BATCHES, CAPTIONS, Captions, Plan, Tensors
 from t2i.export.precision import TOLERANCES, Precision
 from t2i.runtime.errors import ExportError
 from t2i.runtime.proof import FP16_QUANTILE
 
-Outputs = Mapping[str, npt.NDArray[np.generic]]
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def start(model: onnx.ModelProto, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A session on the CPU that says nothing but errors."""
+@dataclass(frozen=True)
+class Difference:
+    """How far a graph is from PyTorch, and where."""
+
+    gap: float
+    role: str
+    output: str
+    batch: int
+    captions: Captions
+
+
+def compare(
+    plans: Sequence[Plan], graphs: Mapping[str, onnx.ModelProto], precision: Precision
+) -> Difference:
+    """The greatest difference from PyTorch, over all graphs, batches and lengths of captions.
+
+    The graphs work as a host runs them: one that reads what another gives is fed with that, so
+    that their differences add up as they do in a picture.
+
+    Args:
+        graphs: by role.
+    """
+    sessions = {plan.role: _start(graphs[plan.role]) for plan in plans}
+    found = []
+    for batch, kind in product(BATCHES, CAPTIONS):
+        given: dict[str, npt.NDArray[Any]] = {}
+        for plan in plans:
+            if plan.reads_words or kind == CAPTIONS[0]:
+                examples = plan.examples(batch, kind)
+                outputs = _run(sessions[plan.role], plan, {**arrays(examples), **given})
+                given |= outputs
+                for name, wanted in expected(plan, examples).items():
+                    gap = difference(wanted, outputs[name], precision)
+                    found.append(Difference(gap, plan.role, name, batch, kind))
+    return max(found, key=lambda each: each.gap)
+
+
+def refuse(found: Difference, precision: Precision) -> None:
+    """
+    Raises:
+        ExportError: the difference is greater than the precision allows.
+    """
+    allowed = TOLERANCES[precision]
+    if found.gap <= allowed:
+        return
+    raise ExportError(
+        f"the graph {found.role!r} differs from PyTorch by {found.gap:.2g} in {found.output!r} "
+        f"(batch of {found.batch}, {found.captions} captions), and {allowed:.2g} is allowed",
+        hint=(
+            "nothing was written: please report it with the run's recipe.json"
+            if precision == "fp32"
+            else "nothing was written: these networks need more precision, try --fp32"
+        ),
+    )
+
+
+def arrays(tensors: Tensors) -> Arrays:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def expected(plan: Plan, examples: Tensors) -> Arrays:
+    """What PyTorch computes, by name."""
+    with torch.no_grad():
+        values = plan.module(*(examples[each.name] for each in plan.inputs))
+    return arrays(dict(zip((each.name for each in plan.outputs), values, strict=True)))
+
+
+def difference(wanted: npt.NDArray[Any], found: npt.NDArray[Any], precision: Precision) -> float:
+    """The greatest difference; a wrong shape or what is not a number differs without bound.
+
+    Computing in fp16 lets single pixels stray: there it is the 99.9th percentile.
+    """
+    if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        return float("inf")
+    gaps = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
+    quantile = FP16_QUANTILE if precision == "fp16" else 1.0
+    return float(np.quantile(np.nan_to_num(gaps, nan=np.inf), quantile, method="higher"))
+
+
+def _start(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
 
-def check(plan: Plan, model: onnx.ModelProto, precision: Precision) -> float:
-    """Greatest difference from PyTorch over all batches and lengths of captions.
-
-    Raises:
-        ExportError: it is greater than the precision allows.
-    """
-    session, worst = start(model), 0.0
-    for batch, kind in ((batch, kind) for batch in BATCHES for kind in CAPTIONS):
-        examples = plan.examples(batch, kind)
-        wanted = expected(plan, examples)
-        names = list(wanted)
-        found = session.run(names, {name: value.numpy() for name, value in examples.items()})
-        for name, gap in differences(wanted, dict(zip(names, found, strict=True)), precision):
-            if not gap <= TOLERANCES[precision]:
-                raise ExportError(
-                    f"the graph {plan.role!r} differs from PyTorch by {gap:.2g} in {name!r} "
-                    f"(batch of {batch}, {kind} captions); {TOLERANCES[precision]:.2g} is allowed",
-                    hint="nothing was written; try --fp32, and report it if that differs too",
-                )
-            worst = max(worst, gap)
-    return worst
-
-
-def expected(plan: Plan, examples: Arrays) -> Outputs:
-    """What PyTorch computes, by name."""
-    with torch.no_grad():
-        values = plan.module(*(examples[each.name] for each in plan.inputs))
-    names = (each.name for each in plan.outputs)
-    return {name: value.numpy() for name, value in zip(names, values, strict=True)}
-
-
-def differences(
-    wanted: Outputs, found: Outputs, precision: Precision
-) -> Iterator[tuple[str, float]]:
-    """Greatest difference by output; a wrong shape or what is not a number differs without bound.
-
-    Computing in fp16 lets single pixels stray: there it is the 99.9th percentile.
-    """
-    quantile = FP16_QUANTILE if precision == "fp16" else 1.0
-    for name, value in wanted.items():
-        if found[name].shape != value.shape:
-            yield name, float("inf")
-            continue
-        gap = np.abs(found[name].astype(np.float64) - value.astype(np.float64))
-        yield name, float(np.quantile(np.nan_to_num(gap, nan=np.inf), quantile, method="higher"))
+def _run(session: onnxruntime.InferenceSession, plan: Plan, feeds: Arrays) -> Arrays:
+    names = [each.name for each in plan.outputs]
+    found = session.run(names, {each.name: feeds[each.name] for each in plan.inputs})
+    return dict(zip(names, found, strict=True))

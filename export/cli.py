@@ -1,63 +1,103 @@
 """`t2i-export`: parse, call, report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2i.runtime import terminal
 from t2i.runtime.errors import ExportError, UsageError
 
-EXAMPLES = """\
+if TYPE_CHECKING:
+    from t2i.export.precision import Precision
+    from t2i.export.publish import Request
+    from t2i.runtime.bundle import Bundle
+
+EXAMPLES = """\b
+Examples:
+t2i-export attngan                                   # the newest run, else the one that ships
+t2i-export attngan --fp16                            # computes in fp16, for CUDA and TensorRT
+t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
+t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed
+
 Make a bundle of a trained system.
 
-Examples:
-
-t2i-export attngan                                   # the newest run, else the one that ships
-
-t2i-export attngan --fp16                            # computes in fp16, for CUDA and TensorRT
-
-t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
-
-t2i-run --model attngan-birds256 "a red bird"        # then draw with it, by the name it printed
+The bundle goes into your bundle folder as SYSTEM-PRESET, or where --out says. Its weights are
+stored as float16 and computed with as float32, unless --fp32 or --fp16 is given. Each graph is
+compared with PyTorch first; one that differs is deleted, and nothing is written.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+System = Annotated[str, typer.Argument(help="What to export: attngan, damsm.")]
+RunFolder = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
+]
+Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
+Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
+Out = Annotated[Path | None, typer.Option(metavar="PATH", help="Where to: NAME.t2i.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace another run's bundle.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")]
+
 
 @app.command(help=EXAMPLES)
 def export(
-    system: Annotated[str, typer.Argument(help="What to export: attngan, damsm.")],
+    system: System,
     *,
-    run: Annotated[Path | None, typer.Option(help="Run folder, as `t2i-train` printed it.")] = None,
-    fp32: Annotated[bool, typer.Option("--fp32", help="Keep weights in float32.")] = False,
-    fp16: Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Where to write NAME.t2i; your bundle folder by default.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one record.")] = False,
+    run: RunFolder = None,
+    fp32: Fp32 = False,
+    fp16: Fp16 = False,
+    out: Out = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
     with terminal.explaining_errors():
         if fp32 and fp16:
             raise UsageError("--fp32 and --fp16 exclude each other", hint="pass one of them")
         _require_packages()
-        from t2i.export import publish, trained  # after parsing: --help must not wait for torch
+        # After parsing: --help must not wait for torch.
+        from t2i.export.pages import captions
+        from t2i.export.publish import Request, export
+        from t2i.export.trained import find_run, load
 
-        found = trained.find_run(system, run)
-        terminal.say(f"{system}, from {found.folder}")
-        request = publish.Request(
-            trained.load(found),
-            precision="fp32" if fp32 else "fp16" if fp16 else "fp16-stored",
-            out=out,
-            force=force,
-        )
-        path = publish.export(request)
+        found = find_run(system, run)
+        terminal.say(f"{system}, preset {found.recipe.preset}, from {found.folder}")
+        precision: Precision = "fp32" if fp32 else "fp16" if fp16 else "fp16-stored"
+        request = Request(load(found), precision, out, force)
+        bundle = export(request)
         if as_json:
-            terminal.print_json({"name": request.name, "path": str(path)})
+            terminal.print_json(_record(request, bundle))
             return
-        model = path if out else request.name
-        terminal.report(f"wrote {path}", next=f't2i-run --model {model} "a red bird"')
+        model = request.path if out else request.name
+        drawing = [f't2i-run --model {model} "{caption}"' for caption in captions(bundle)]
+        terminal.report(
+            _sentence(request, bundle), next=drawing[0] if drawing else "t2i-run --list"
+        )
+
+
+def _record(request: "Request", bundle: "Bundle") -> dict[str, object]:
+    manifest = bundle.manifest
+    return {
+        "name": bundle.name,
+        "path": str(request.path),
+        "sha256": bundle.sha256,
+        "precision": manifest.precision,
+        "bytes": _bytes(request.path),
+        "worst": manifest.check.worst,
+        "tolerance": manifest.check.tolerance,
+    }
+
+
+def _sentence(request: "Request", bundle: "Bundle") -> str:
+    check, size = bundle.manifest.check, _bytes(request.path) / 1e6
+    return (
+        f"wrote {request.path} ({size:.1f} MB, {bundle.manifest.precision}, at most "
+        f"{check.worst:.1e} from PyTorch, {check.tolerance:.1e} is allowed)"
+    )
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _require_packages() -> None:
@@ -65,11 +105,12 @@ def _require_packages() -> None:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
+        import safetensors  # noqa: F401
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise ExportError(
             f"exporting needs {error.name}, which is not installed",
-            hint="pip install 't2i[cpu,export]'",
+            hint='pip install ".[cpu,export]"',
         ) from None
 
 

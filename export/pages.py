@@ -8,74 +8,90 @@ from typing import Any
 
 from PIL import Image
 
-from t2i.runtime import bundle, pictures
+from t2i import models
+from t2i.runtime import pictures
+from t2i.runtime.bundle import Bundle, Manifest
 from t2i.runtime.draw import Painter
-from t2i.runtime.errors import TextError
+from t2i.runtime.runs import Recipe
+from t2i.runtime.text import Tokenizer
 
-CARDS = Path(__file__).resolve().parents[1] / "models" / "cards"
+CARDS = Path(models.__file__).parent / "cards"
 CAPTIONS = (
     "a red bird",
     "a small yellow bird with black wings",
-    "a blue bird with a white belly on the water",
-    "a green bird on the grass",
+    "a blue bird with a white belly",
+    "a green bird with a long tail",
 )
-_FRONT = re.compile(r"\A```toml\n(.*?)```\n", re.DOTALL)
+PREVIEW_PX = 128
+
+_OPENING = re.compile(r"\A```toml\n(?P<data>.*?)^```\n\n# (?P<title>[^\n]+)\n", re.M | re.S)
+_LOCAL_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
 
 
 def facts(system: str) -> dict[str, Any]:
-    """The data that opens a card."""
-    text = (CARDS / f"{system}.md").read_text(encoding="utf-8")
-    match = _FRONT.match(text)
-    assert match, f"the card of {system} opens with no data"
-    return tomllib.loads(match[1])
+    """The data that open a system's card."""
+    return tomllib.loads(_opened(system)[0]["data"])
 
 
-def preview(draft: Path, manifest: bundle.Manifest) -> bytes | None:
-    """Four captions drawn by the bundle itself, as a PNG; None where nothing is drawn."""
-    if manifest.pipeline != "gan":
+def captions(bundle: Bundle) -> list[str]:
+    """Captions to show a bundle by: ours, else words of its own; none where it draws nothing."""
+    text = bundle.manifest.text
+    if bundle.manifest.pipeline != "gan" or text is None:
+        return []
+    tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
+    known = [words for words in map(str.split, CAPTIONS) if tokenizer.vocabulary.keys() >= {*words}]
+    return [" ".join(words) for words in known] or list(tokenizer.vocabulary)[: len(CAPTIONS)]
+
+
+def preview(bundle: Bundle) -> bytes | None:
+    """A row of small pictures drawn by the bundle itself, as a PNG."""
+    wanted = captions(bundle)
+    if not wanted:
         return None
-    painter = Painter(bundle.Bundle.load(draft), device="cpu")
-    try:
-        drawn = painter.draw(_captions(painter))
-    except TextError:  # it knows none of these words
-        return None
-    sheet = pictures.grid(drawn, columns=len(drawn))
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    row = pictures.grid(Painter(bundle, device="cpu").draw(wanted), columns=len(wanted))
+    shrink = min(1.0, PREVIEW_PX / bundle.manifest.image_px)
+    size = (round(row.shape[1] * shrink), round(row.shape[0] * shrink))
+    data = io.BytesIO()
+    Image.fromarray(row).resize(size, Image.Resampling.LANCZOS).save(data, "PNG", optimize=True)
+    return data.getvalue()
 
 
-def _captions(painter: Painter) -> list[str]:
-    """Captions that the bundle understands: ours, else its own first words."""
-    try:
-        for caption in CAPTIONS:
-            painter.read(caption)
-    except TextError:
-        return sorted(painter.vocabulary)[: len(CAPTIONS)]
-    return list(CAPTIONS)
+def card(manifest: Manifest, recipe: Recipe) -> str:
+    """The system's card, opened by how this bundle came about."""
+    opening, rest = _opened(manifest.system)
+    # Its neighbours in the repository do not travel with it.
+    prose = _LOCAL_LINK.sub(r"\1", rest)
+    return f"# {opening['title']}\n\n{_about(manifest, recipe)}{prose}"
 
 
-def card(manifest: bundle.Manifest) -> str:
-    """How this bundle came about, then the system's card."""
+def _about(manifest: Manifest, recipe: Recipe) -> str:
     training, cost, check = manifest.training, manifest.cost, manifest.check
     assert training is not None
     assert cost is not None
-    origin = f"{manifest.system}, preset `{training.preset}`, trained on {training.data}"
-    batches = ", ".join(map(str, check.batches))
-    lines = [
-        f"# {manifest.name}",
-        "",
-        f"{origin}: {training.images_seen:,} pictures seen.",
-        "",
-        "| what | value |",
-        "|---|---|",
-        f"| parameters | {cost.parameters:,} |",
-        f"| size | {cost.bytes / 1e6:.1f} MB ({manifest.precision}) |",
-        f"| one picture | {cost.cpu_ms:.0f} ms, {cost.peak_mb:.0f} MB at most ({cost.machine}) |",
-        f"| differs from PyTorch {check.torch} | by {check.worst:.1e}, batches of {batches} |",
-        "",
-    ]
-    if training.data == "birds":
-        lines += ["It draws drawings: the pictures it learnt from were drawn by a program.", ""]
-    text = (CARDS / f"{manifest.system}.md").read_text(encoding="utf-8")
-    return "\n".join(lines) + "\n" + _FRONT.sub("", text).lstrip()
+    needs = {
+        f"needs `{name}`": f"{need.origin}, SHA-256 {need.sha256[:12]}…"
+        for name, need in training.needs.items()
+    }
+    rows = {
+        "trained": f"preset `{training.preset}`, {training.images_seen:,} pictures seen",
+        "data": training.data,
+        **needs,
+        "weights": f"SHA-256 {training.checkpoint}",
+        "size": f"{cost.parameters:,} parameters, {cost.bytes / 1e6:.1f} MB, {manifest.precision}",
+        "one picture": f"{cost.cpu_ms:.0f} ms, {cost.peak_mb:.0f} MB at most ({cost.machine})",
+        "from PyTorch": f"at most {check.worst:.1e} in [-1, 1], {check.tolerance:.1e} is allowed "
+        f"(PyTorch {check.torch}, batches of {', '.join(map(str, check.batches))})",
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    text = f"## This bundle: {manifest.name}\n\n| | |\n|---|---|\n{table}\n"
+    if recipe.data.get("kind") == "birds":
+        text += "\nIt draws drawings: the pictures it learnt from were drawn by a program.\n"
+    return text
+
+
+def _opened(system: str) -> tuple[re.Match[str], str]:
+    """The opening of a card, and what follows it."""
+    text = (CARDS / f"{system}.md").read_text(encoding="utf-8")
+    opening = _OPENING.match(text)
+    assert opening, f"the card of {system} does not open with data"
+    return opening, text[opening.end() :]

@@ -7,22 +7,24 @@ from typing import Literal
 import torch
 from torch import nn
 
+from t2i.export.rewrite import rewrite
+from t2i.export.trained import Trained
 from t2i.runtime.bundle import Noise, Tensor
 
-Captions = Literal["short", "mixed", "full"]
-"""One or two words; lengths of all kinds; as long as the text may be."""
+Captions = Literal["mixed", "short", "full"]
+"""Lengths of all kinds; one or two words; as long as the text may be."""
 CAPTIONS: tuple[Captions, ...] = ("mixed", "short", "full")
 BATCHES = (2, 1, 5)
 """Traced with the first, compared with PyTorch on all."""
 
-Arrays = Mapping[str, torch.Tensor]
+Tensors = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Plan:
     """One graph of a bundle.
 
-    Dynamic sizes are the letters in the shapes: B batch, T tokens.
+    Dynamic sizes are the letters in the shapes: B batch, T tokens, H height, W width.
     """
 
     role: str
@@ -30,33 +32,49 @@ class Plan:
     """Takes the inputs in their order, gives the outputs in theirs."""
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    examples: Callable[[int, Captions], Arrays]
+    examples: Callable[[int, Captions], Tensors]
     """Inputs by name for a batch of captions of this kind."""
+    rewrite: Callable[[nn.Module], nn.Module] = rewrite
+    """To a module that computes the same and is traced in place of this one."""
+
+    @property
+    def reads_words(self) -> bool:
+        return any("T" in each.shape for each in self.inputs)
 
 
 @dataclass(frozen=True)
-class System:
-    """All graphs of a system, and how a host feeds them."""
+class Host:
+    """How a program that runs the graphs feeds them, beside what the plans say."""
 
-    plans: tuple[Plan, ...]
-    noise: tuple[Noise, ...]
     image_px: int
+    noise: tuple[Noise, ...] = ()
     condition: Literal["caption", "class", "vector", "none"] = "caption"
     pixels: Literal["truncate", "round"] = "round"
 
 
-def tokens(batch: int, kind: Captions, length: int, vocabulary: int) -> torch.Tensor:
-    """Token ids (B, T) as a tokenizer gives them: words first, zeros after; the same each time."""
-    draw = torch.Generator().manual_seed(batch)
+def captions(trained: Trained, batch: int, kind: Captions) -> torch.Tensor:
+    """Token ids (B, T) as the tokenizer gives them, zeros last; the same for the same arguments.
+
+    Where pictures can be turned, captions say left, right and neither, one after the other.
+    """
+    recipe = trained.recipe
+    length, facing = recipe.text.length, recipe.facing
     lengths = {
-        "short": [1 + i % 2 for i in range(batch)],
         "mixed": [max(1, length * (i + 1) // (batch + 1)) for i in range(batch)],
+        "short": [min(length, 1 + i % 2) for i in range(batch)],
         "full": [length] * batch,
     }[kind]
-    ids = torch.randint(1, vocabulary, (batch, max(lengths)), generator=draw)
+    end = trained.vocabulary - (recipe.text.unknown == "drop")  # the unknown word has the last id
+    ids = torch.randint(1, end, (batch, max(lengths)), generator=_dice(batch))
+    if facing:
+        ids[0::3, 0], ids[1::3, 0] = facing.left, facing.right
     return ids * (torch.arange(ids.shape[1]) < torch.tensor(lengths)[:, None])
 
 
 def draws(batch: int, size: int, stream: int) -> torch.Tensor:
-    """Standard normal numbers (B, size), the same each time for the same arguments."""
-    return torch.randn(batch, size, generator=torch.Generator().manual_seed(1000 * stream + batch))
+    """Standard normal numbers (B, size), the same for the same arguments."""
+    return torch.randn(batch, size, generator=_dice(1000 * stream + batch))
+
+
+def _dice(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

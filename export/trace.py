@@ -4,45 +4,45 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import onnx
 import torch
 
 from t2i.export.plan import BATCHES, Plan
 
-OPSET = 21
+OPSET = 18  # what torch itself writes, and old enough for the TensorRT of older boards
 IR_VERSION = 10  # newer ones are refused by runtimes in use
+MOST = {"B": 2**16, "T": 2**12, "H": 2**13, "W": 2**13}
 
 
-def trace(plan: Plan, module: torch.nn.Module) -> onnx.ModelProto:
-    """Trace a module on the plan's examples: a batch of two or more, sizes by letter dynamic."""
+def trace(plan: Plan) -> onnx.ModelProto:
+    """The rewritten module as a graph whose letters are dynamic sizes.
+
+    Traced on the longest captions, because a size of one would be taken for a constant.
+    """
+    module = plan.rewrite(plan.module).eval()
     examples = plan.examples(BATCHES[0], "full")
-    letters: dict[str, Any] = {
-        "B": torch.export.Dim("B", min=1, max=2**16),
-        "T": torch.export.Dim("T", min=1, max=2**12),
-    }
-    dynamic = tuple(
-        {axis: letters[size] for axis, size in enumerate(each.shape) if isinstance(size, str)}
-        for each in plan.inputs
-    )
-    with quiet_exporter(), torch.no_grad():
+    sizes = {letter: torch.export.Dim(letter, min=1, max=most) for letter, most in MOST.items()}
+    with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            module.eval(),
+            module,
             tuple(examples[each.name] for each in plan.inputs),
             dynamo=True,
             opset_version=OPSET,
             input_names=[each.name for each in plan.inputs],
             output_names=[each.name for each in plan.outputs],
-            dynamic_shapes=dynamic,
+            dynamic_shapes=tuple(
+                {axis: sizes[size] for axis, size in enumerate(each.shape) if isinstance(size, str)}
+                for each in plan.inputs
+            ),
             verbose=False,
         )
     assert program is not None
-    return tidy(program.model_proto)
+    return _tidy(program.model_proto)
 
 
 @contextmanager
-def quiet_exporter() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Keep back what the exporter says of itself: deprecations, packages it could use."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -55,16 +55,14 @@ def quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drop what only the tracer needs: places in the source, and shapes it only guessed."""
+def _tidy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop what only the tracer needs, paths of source files among it."""
     model.ir_version = IR_VERSION
     model.producer_version = ""
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    del model.graph.value_info[:]
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        del value.metadata_props[:]
+    graph = model.graph
+    del graph.value_info[:]
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    onnx.checker.check_model(model, full_check=True)
     return model

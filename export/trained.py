@@ -5,7 +5,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -15,6 +14,7 @@ from t2i.models.catalog import CATALOG
 from t2i.runtime import runs
 from t2i.runtime.errors import ExportError, UsageError, did_you_mean
 from t2i.runtime.records import RecordError, decode
+from t2i.runtime.text import vocabulary_size
 
 
 @dataclass(frozen=True)
@@ -22,40 +22,50 @@ class Trained:
     """One run: its networks in eval mode, and all that the manifest says of them."""
 
     run: runs.Run
+    sizes: Any
+    """Settings of the networks: those of the system's file in `models/`."""
     networks: dict[str, nn.Module]
     """By prefix, as `networks()` of the system's file in `models/` names them."""
-    sizes: Any
-    """Settings of the networks."""
+    tokenizer: bytes
 
     @property
     def recipe(self) -> runs.Recipe:
         return self.run.recipe
+
+    @property
+    def vocabulary(self) -> int:
+        """Token ids, those of the padding and the unknown word included."""
+        return vocabulary_size(self.tokenizer)
 
 
 def find_run(system: str, folder: Path | None) -> runs.Run:
     """The run asked for, else the newest finished one, else the one that ships.
 
     Raises:
-        UsageError: there is no such system, or no run of it.
-        ExportError: the folder holds a run of another system.
+        UsageError: there is no such system, or the folder holds a run of another one.
+        ExportError: there is no run to take.
     """
     if system not in CATALOG:
         raise UsageError(f"there is no system {system!r}", hint=did_you_mean(system, CATALOG))
     if folder is not None:
         run = runs.Run(folder)
         if run.recipe.system != system:
-            raise ExportError(
+            raise UsageError(
                 f"{folder} is a run of {run.recipe.system}",
                 hint=f"t2i-export {run.recipe.system} --run {folder}",
             )
         return run
-    found = runs.newest(system) or runs.shipped(system)
-    if found is None:
+    if found := runs.newest(system) or runs.shipped(system):
+        return found
+    if begun := runs.newest(system, finished=False):
         raise ExportError(
-            f"there is no finished run of {system} here, and none ships",
-            hint=f"train one first: t2i-train {system}",
+            f"{begun.folder} is not finished, and no other run of {system} is here or ships",
+            hint=f"t2i-train {system} --resume, or export it as it is with --run {begun.folder}",
         )
-    return found
+    raise ExportError(
+        f"there is no run of {system} in {runs.RUNS}, and none ships",
+        hint=f"train one first: t2i-train {system} --preset toy",
+    )
 
 
 def load(run: runs.Run) -> Trained:
@@ -64,16 +74,20 @@ def load(run: runs.Run) -> Trained:
     Raises:
         ExportError: the weights are missing, damaged, or do not fit.
     """
-    recipe = run.recipe
+    recipe, tokenizer = run.recipe, run.tokenizer
+    if not run.weights.is_file():
+        raise ExportError(
+            f"{run.folder} has no {runs.WEIGHTS}",
+            hint="a run has it once its training is over: t2i-train --resume goes on with it",
+        )
     models = import_module(f"t2i.models.{recipe.system}")
     try:
         sizes = decode(models.Settings, recipe.network)
-        with torch.device("cpu"):
-            weights = load_file(run.weights)
+        weights = load_file(run.weights)
     except (RecordError, SafetensorError, OSError) as error:
         raise ExportError(
             f"{run.folder} cannot be exported: {error}",
-            hint="pass the folder that `t2i-train` printed, once it has written a checkpoint",
+            hint="it is damaged, or of another version: take another run, or train again",
         ) from error
     networks: dict[str, nn.Module] = models.networks(sizes)
     for prefix, network in networks.items():
@@ -81,4 +95,11 @@ def load(run: runs.Run) -> Trained:
         own = {k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)}
         renames.load(network, own)
         network.eval().requires_grad_(requires_grad=False)
-    return Trained(run, networks, sizes)
+    trained = Trained(run, sizes, networks, tokenizer)
+    if trained.vocabulary != sizes.vocabulary:
+        raise ExportError(
+            f"{run.folder} has {trained.vocabulary} words in {runs.TOKENIZER} and networks that "
+            f"read {sizes.vocabulary}",
+            hint="a run fits only the vocabulary it was trained with: put its own file back",
+        )
+    return trained

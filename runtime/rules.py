@@ -50,9 +50,14 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         yield from rule(manifest)
 
 
+def is_name(text: str) -> bool:
+    """Whether a bundle may be called so."""
+    return bool(_NAME.fullmatch(text))
+
+
 def _names(manifest: "Manifest") -> Iterator[str]:
     for field in ("name", "system"):
-        if not _NAME.fullmatch(getattr(manifest, field)):
+        if not is_name(getattr(manifest, field)):
             yield f"{field}: letters, digits, '.', '_' and '-' make a name"
     for field in ("licence", "paper"):
         if not getattr(manifest, field).isprintable():
