@@ -41,7 +41,7 @@ def compare(
     Args:
         graphs: by role.
     """
-    sessions = {plan.role: _start(graphs[plan.role]) for plan in plans}
+    sessions = {plan.role: start(graphs[plan.role]) for plan in plans}
     found = []
     for batch, kind in product(BATCHES, CAPTIONS):
         given: dict[str, npt.NDArray[Any]] = {}
@@ -98,9 +98,11 @@ def difference(wanted: npt.NDArray[Any], found: npt.NDArray[Any], precision: Pre
     return float(np.quantile(np.nan_to_num(gaps, nan=np.inf), quantile, method="higher"))
 
 
-def _start(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+def start(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSession:
+    """A session on the CPU that says nothing but errors; 0 threads are all there are."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -1,156 +1,150 @@
 """A bundle appears whole and right, or not at all."""
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from typer.testing import CliRunner
+from PIL import Image
+from torch import nn
 
-from t2i.export import attngan as exporter
-from t2i.export import check, publish, trained
-from t2i.export.cli import app
-from t2i.export.plan import BATCHES, CAPTIONS
-from t2i.export.precision import TOLERANCES, Precision
-from t2i.export.rewrite import rewrite
-from t2i.export.trace import IR_VERSION, OPSET, trace
+from t2i.export import contents, publish
+from t2i.export.plan import BATCHES, Plan
+from t2i.export.precision import Precision
+from t2i.export.publish import Request, drafted, export, refuse_others
+from t2i.export.trained import Trained, load
 from t2i.runtime import runs
 from t2i.runtime.bundle import Bundle
-from t2i.runtime.draw import load
 from t2i.runtime.errors import ExportError, UsageError
+from t2i.runtime.proof import read_arrays
 
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16-stored", "fp16")
-
-
-def exported(run: runs.Run, out: Path, precision: Precision = "fp16-stored") -> Bundle:
-    publish.export(publish.Request(trained.load(run), precision, out))
-    return Bundle.load(out)
+Exported = Callable[[Precision], Bundle]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_bundle_draws_what_pytorch_draws(
-    run: runs.Run, tmp_path: Path, precision: Precision
-) -> None:
-    bundle = exported(run, tmp_path / "tiny.t2i", precision)
-    assert bundle.manifest.precision == precision
-    assert bundle.manifest.check.worst <= TOLERANCES[precision]
-    assert load(tmp_path / "tiny.t2i", device="cpu").selftest().ok
-    for graph in bundle.manifest.graphs:
-        model = onnx.load_from_string(bundle.read(graph.file))
-        assert model.ir_version == IR_VERSION
-        assert {each.domain: each.version for each in model.opset_import}[""] <= OPSET
+def test_a_manifest_says_how_the_bundle_came_about(exported: Exported) -> None:
+    manifest = exported("fp16-stored").manifest
+    assert manifest.name == "birds-fp16-stored"
+    assert manifest.check.batches == BATCHES == (2, 1, 5)
+    assert [graph.role for graph in manifest.graphs] == ["text", "generator"]
+    names = [each.name for each in manifest.graphs[1].outputs]
+    assert names == ["image", "image_16", "image_8", "attention_1", "attention_2"]
+    assert [noise.name for noise in manifest.noise] == ["noise", "detail"]
+    assert manifest.training is not None
+    assert (manifest.training.preset, manifest.training.images_seen) == ("toy", 16)
+    assert manifest.training.data == "kind birds, pictures 192"
+    assert (manifest.licence, manifest.paper[:8]) == ("Apache-2.0", "https://")
 
 
 @pytest.mark.slow
-def test_facing_left_is_the_exact_mirror_of_facing_right(run: runs.Run) -> None:
-    _, plan = exporter.system(trained.load(run)).plans
-    session = check.start(trace(plan, rewrite(plan.module)))
-    feeds = {name: value.numpy() for name, value in plan.examples(3, "mixed").items()}
-
-    def drawn(facing: float) -> list[np.ndarray]:
-        return session.run(None, feeds | {"facing": np.full(3, facing, np.float32)})
-
-    for left, right in zip(drawn(-1.0), drawn(1.0), strict=True):
-        assert np.array_equal(left, right[..., ::-1])
-    # Where neither is said, a named noise number decides.
-    for unsaid, left, right in zip(drawn(0.0), drawn(-1.0), drawn(1.0), strict=True):
-        for row, number in enumerate(feeds["noise"][:, 2]):
-            assert np.array_equal(unsaid[row], (left if number > 0 else right)[row])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_the_recurrent_node_reads_padded_captions_as_pytorch_does(
-    cell: str, request: pytest.FixtureRequest
-) -> None:
-    run: runs.Run = request.getfixturevalue("run" if cell == "lstm" else "gru_run")
-    plan, _ = exporter.system(trained.load(run)).plans
-    model = trace(plan, rewrite(plan.module))
-    kinds = [node.op_type for node in model.graph.node]
-    assert kinds.count(cell.upper()) == 1
-    session = check.start(model)
-    tokens = torch.tensor([[1, 2, 3, 4], [5, 0, 0, 0], [6, 7, 0, 0]])
-    wanted = plan.module(tokens)
-    found = session.run(None, {"tokens": tokens.numpy()})
-    for ours, theirs in zip(found, wanted, strict=True):
-        assert np.allclose(ours, theirs.detach().numpy(), atol=1e-6)
+def test_a_bundle_tells_its_cost_and_shows_itself(exported: Exported) -> None:
+    bundle = exported("fp16-stored")
+    cost = bundle.manifest.cost
+    assert cost is not None
+    assert cost.cpu_ms > 0
+    # Python with NumPy and ONNX Runtime, and nothing of the exporter's.
+    assert 20 < cost.peak_mb < 300
+    with Image.open(bundle.archive.path / "preview.png") as preview:
+        assert preview.height == bundle.manifest.image_px
+    card = bundle.read("card.md").decode()
+    assert card.startswith("# AttnGAN\n\n## This bundle: birds-fp16-stored\n")
+    assert f"{cost.parameters:,} parameters" in card
+    assert "](../" not in card
 
 
 @pytest.mark.slow
-def test_a_graph_that_differs_leaves_nothing_behind(
-    run: runs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def spoilt(module: torch.nn.Module) -> torch.nn.Module:
+def test_a_proof_is_small_and_holds_two_pictures_of_pytorch(exported: Exported) -> None:
+    bundle = exported("fp32")
+    proof = read_arrays(bundle.read("proof.npz"), "proof.npz")
+    assert sum(each.nbytes for each in proof.values()) < 2 * contents.PROOF_BYTES
+    assert proof["text.in.tokens"].shape[0] == 2
+    px = bundle.manifest.image_px
+    assert proof["generator.out.image"].shape == (2, 3, px, px)
+    assert np.abs(proof["generator.out.image"]).max() <= 1
+
+
+def spoilt(rewrite: Callable[[nn.Module], nn.Module]) -> Callable[[nn.Module], nn.Module]:
+    def spoil(module: nn.Module) -> nn.Module:
         wrong = rewrite(module)
         with torch.no_grad():
-            next(wrong.parameters()).add_(0.5)
+            list(wrong.parameters())[-1].mul_(1.5)
         return wrong
 
-    monkeypatch.setattr(publish, "rewrite", spoilt)
+    return spoil
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [0, 1], ids=["text", "generator"])
+def test_a_graph_that_differs_is_refused_and_leaves_nothing_behind(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    def one_wrong(trained: Trained) -> tuple[Plan, ...]:
+        plans = list(planned(trained))
+        plans[place] = replace(plans[place], rewrite=spoilt(plans[place].rewrite))
+        return tuple(plans)
+
+    planned = contents.plans_of
+    monkeypatch.setattr(publish.contents, "plans_of", one_wrong)
+    out = tmp_path / "out" / "birds.t2i"
     with pytest.raises(ExportError, match="differs from PyTorch") as caught:
-        exported(run, tmp_path / "out" / "tiny.t2i")
+        export(Request(trained, "fp32", out))
     assert caught.value.hint
-    assert list((tmp_path / "out").iterdir()) == []
+    assert list(out.parent.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_fp16_stored_is_half_the_size(wide_run: runs.Run, tmp_path: Path) -> None:
-    full = exported(wide_run, tmp_path / "full.t2i", "fp32").graph("generator")
-    half = exported(wide_run, tmp_path / "half.t2i").graph("generator")
-    assert half.bytes < 0.6 * full.bytes
-
-
-@pytest.mark.slow
-def test_the_command_names_the_bundle_and_what_to_do_next(run: runs.Run, tmp_path: Path) -> None:
-    out = tmp_path / "birds.t2i"
-    done = CliRunner().invoke(app, ["attngan", f"--run={run.folder}", f"--out={out}"])
-    assert done.exit_code == 0, done.output
-    assert f"wrote {out}" in done.stdout
-    assert "t2i-run --model" in done.output
-    again = CliRunner().invoke(app, ["attngan", f"--run={run.folder}", f"--out={out}"])
-    assert again.exit_code == 0, again.output  # its own earlier export is replaced
-
-
-@pytest.mark.slow
-def test_a_bundle_of_another_run_is_not_replaced(run: runs.Run, tmp_path: Path) -> None:
-    out = tmp_path / "birds.t2i"
-    exported(run, out)
-    recipe = run.folder / runs.RECIPE
-    recipe.write_text(recipe.read_text().replace('"steps": 1\n', '"steps": 2\n'))
-    other = runs.Run(run.folder)
-    with pytest.raises(ExportError, match="from another run"):
-        exported(other, out)
-    publish.export(publish.Request(trained.load(other), out=out, force=True))
-
-
-def test_unknown_systems_and_missing_runs_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        trained.find_run("atngan", None)
-    assert "attngan" in caught.value.hint
-    with pytest.raises(Exception, match=r"recipe\.json"):
-        _ = trained.find_run("attngan", tmp_path)
-
-
-def test_weights_that_do_not_fit_are_refused(run: runs.Run) -> None:
-    run.weights.write_bytes(run.weights.read_bytes()[:-100])
+def refused(request: Request) -> str:
     with pytest.raises(ExportError) as caught:
-        trained.load(run)
+        refuse_others(request)
     assert caught.value.hint
+    return str(caught.value)
 
 
-def test_two_precisions_at_once_are_wrong_usage() -> None:
-    done = CliRunner().invoke(app, ["attngan", "--fp32", "--fp16"])
-    assert done.exit_code == 2
-    assert "exclude" in done.output
+@pytest.mark.slow
+def test_only_an_earlier_export_of_the_same_run_is_replaced(
+    trained: Trained, run: runs.Run, tmp_path: Path
+) -> None:
+    request = Request(trained, out=tmp_path / "birds.t2i")
+    export(request)
+    recipe = json.loads((run.folder / runs.RECIPE).read_text())
+    # The same run, some steps later.
+    later = recipe | {"steps": 9, "images_seen": 144}
+    (run.folder / runs.RECIPE).write_text(json.dumps(later))
+    refuse_others(replace(request, trained=load(runs.Run(run.folder))))
+    # Another run.
+    (run.folder / runs.RECIPE).write_text(json.dumps(recipe | {"settings": {"steps": 2}}))
+    other = replace(request, trained=load(runs.Run(run.folder)))
+    assert "from another run" in refused(other)
+    refuse_others(replace(other, force=True))
 
 
-def test_examples_cover_one_word_and_the_longest_caption() -> None:
-    from t2i.export.plan import tokens
+def test_what_is_no_bundle_is_never_replaced(trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "letters.t2i"
+    out.mkdir()
+    (out / "to-my-sister.txt").write_text("Dear sister")
+    assert "no bundle" in refused(Request(trained, out=out, force=True))
 
-    for batch in BATCHES:
-        lengths = {kind: (tokens(batch, kind, 7, 9) != 0).sum(dim=1) for kind in CAPTIONS}
-        assert lengths["short"].min() == 1
-        assert (lengths["full"] == 7).all()
-        assert lengths["mixed"].min() >= 1
+
+def test_a_bundle_takes_its_place_in_one_rename(tmp_path: Path) -> None:
+    place = tmp_path / "here" / "birds.t2i"
+    for text in ("first", "second"):
+        with drafted(place) as draft:
+            (draft / "card.md").write_text(text)
+            assert not place.exists() or (place / "card.md").read_text() == "first"
+        assert (place / "card.md").read_text() == text
+    with pytest.raises(KeyboardInterrupt), drafted(place) as draft:
+        raise KeyboardInterrupt
+    assert (place / "card.md").read_text() == "second"
+    assert [each.name for each in place.parent.iterdir()] == ["birds.t2i"]
+
+
+def test_a_bundle_is_named_after_system_preset_and_precision(
+    trained: Trained, home: Path, tmp_path: Path
+) -> None:
+    assert Request(trained).path == home / "bundles" / "attngan-toy.t2i"
+    assert Request(trained, "fp16").name == "attngan-toy-fp16"
+    assert Request(trained, out=tmp_path / "birds").path == tmp_path / "birds.t2i"
+    with pytest.raises(UsageError, match="cannot be the name"):
+        export(Request(trained, out=tmp_path / "rød fugl"))
