@@ -6,7 +6,7 @@ no file name is parsed, nothing is retyped. These dataclasses are its only defin
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,6 +173,9 @@ class Manifest:
     licence: str
     paper: str
     precision: Literal["fp16-stored", "fp32", "fp16", "int8"]
+    attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is read in pictures: each attribute's values, in the order of the logits that the
+    output `attributes` of the `image` graph gives one after another."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,16 @@ class Item:
     attributes: tuple[int, ...] | None = None
     mask: Tensor | None = None
     """(1, px, px) at the largest size."""
+    further: tuple["Said", ...] = ()
+    """Captions of other birds."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A caption without a picture, and what is true of its bird."""
+
+    tokens: tuple[int, ...]
+    attributes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,10 @@ class Batch:
     """(B, A) int64: what is true of each drawn bird."""
     mask: Tensor | None = None
     """(B, 1, px, px) at the largest size: share of each pixel that is bird."""
+    further_tokens: Tensor | None = None
+    """(B, F, T) int64: captions of other birds, whose pictures are not there."""
+    further_attributes: Tensor | None = None
+    """(B, F, A) int64: what is true of these birds."""
     step: int = 0
     """Number of the training step."""
 
@@ -56,21 +70,22 @@ class Batch:
             noise=moved(self.noise),
             attributes=moved(self.attributes),
             mask=moved(self.mask),
+            further_tokens=moved(self.further_tokens),
+            further_attributes=moved(self.further_attributes),
         )
 
 
 def collate(items: Sequence[Item], step: int = 0) -> Batch:
     """Stack items; captions are padded to the longest among them."""
     first = items[0]
-    tokens = torch.zeros((len(items), max(len(item.tokens) for item in items)), dtype=torch.int64)
-    for row, item in zip(tokens, items, strict=True):
-        row[: len(item.tokens)] = torch.tensor(item.tokens)
     masks = [item.mask for item in items if item.mask is not None]
+    further = [said for item in items for said in item.further]
+    shape = (len(items), -1)
     return Batch(
         images=tuple(
             torch.stack(sizes) for sizes in zip(*(item.images for item in items), strict=True)
         ),
-        tokens=tokens,
+        tokens=padded([item.tokens for item in items]),
         labels=torch.tensor([item.label for item in items]),
         captions=tuple(item.caption for item in items),
         noise=None if first.noise is None else torch.tensor([item.noise for item in items]),
@@ -78,5 +93,19 @@ def collate(items: Sequence[Item], step: int = 0) -> Batch:
         if first.attributes is None
         else torch.tensor([item.attributes for item in items]),
         mask=torch.stack(masks) if masks else None,
+        further_tokens=padded([said.tokens for said in further]).unflatten(0, shape)
+        if further
+        else None,
+        further_attributes=torch.tensor([said.attributes for said in further]).unflatten(0, shape)
+        if further
+        else None,
         step=step,
     )
+
+
+def padded(captions: Sequence[tuple[int, ...]]) -> Tensor:
+    """Tokens of several captions (B, T), zeros after the end of the shorter ones."""
+    tokens = torch.zeros((len(captions), max(map(len, captions))), dtype=torch.int64)
+    for row, caption in zip(tokens, captions, strict=True):
+        row[: len(caption)] = torch.tensor(caption)
+    return tokens

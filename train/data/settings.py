@@ -22,6 +22,8 @@ class Settings:
     """How many drawn birds make an epoch."""
     facing: Literal["both", "right"] = "both"
     """`right`: every drawn bird looks right, and turning it is the last step at run time."""
+    further: int = 0
+    """Drawn birds: captions of yet other birds that come with each picture, without theirs."""
     crop: bool = True
     """Photographs: a random window out of a picture 76/64 as large, mirrored every other time.
     Otherwise the square in its middle."""

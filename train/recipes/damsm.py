@@ -52,6 +52,8 @@ class Settings:
     """Weight of reading known attributes back from sentence and picture; 0 is the paper."""
     reading: int = 0
     """Steps in which the text encoder first learns to read attributes, from captions alone."""
+    reading_rate: float = 0.02
+    """Learning rate of those steps; falls to a twentieth."""
 
     def network(self, vocabulary: int) -> damsm.Settings:
         """Sizes of the networks."""
@@ -76,18 +78,19 @@ def _paper(steps: int, words: int, kind: Literal["cub", "folder"], classes_apart
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=3600, batch_size=32, sample_every=0, checkpoint_every=200),
-    data=data.Settings(kind="birds", px=(64,), words=32, facing="right"),
+    loop=LoopSettings(steps=10_000, batch_size=32, sample_every=0, checkpoint_every=500),
+    data=data.Settings(kind="birds", px=(64,), words=32, facing="right", further=4),
     embedding=64,
     text_size=128,
-    dropout=0.1,
+    dropout=0.05,
     image="small",
     image_px=64,
-    learning_rate=0.004,
+    learning_rate=0.002,
     decay=0.9,
+    clip=1.0,
     classes_apart=False,
     attributes=1.0,
-    reading=3000,
+    reading=7000,
 )
 
 PRESETS: dict[str, Settings] = {
@@ -143,36 +146,50 @@ class Damsm:
                     lr=settings.learning_rate,
                     betas=(0.5, 0.999),
                 ),
-                schedule=lambda step: max(settings.decay ** (step // epoch), 0.1),
+                schedule=lambda step: rate(settings, step, epoch),
                 clip=settings.clip,
                 clipped=self.networks["text"],
                 # The official script builds a new Adam for every epoch.
-                renew_every=epoch,
+                renew_every=None if settings.reading else epoch,
             )
         }
         self.readers = moved
 
     def step(self, batch: Batch) -> Iterator[Update]:
         text = self.networks["text"](batch.tokens)
-        terms = self.read("sentence", text.sentence, batch)
+        terms = self.read("sentence", text.sentence, batch.attributes)
+        if batch.further_tokens is not None and batch.further_attributes is not None:
+            further = self.networks["text"](batch.further_tokens.flatten(0, 1))
+            wanted = batch.further_attributes.flatten(0, 1)
+            terms |= self.read("sentence", further.sentence, wanted, "further")
         if batch.step >= self.settings.reading:
             image = self.networks["image"](batch.images[-1])
             views = matching.Views(image.regions, image.code, text.words, text.sentence, text.mask)
             classes = batch.labels if self.settings.classes_apart else None
             terms |= matching.losses(views, classes, self.settings.sharpness)
-            terms |= self.read("picture", image.code, batch)
+            terms |= self.read("picture", image.code, batch.attributes)
         yield Update("damsm", terms)
 
-    def read(self, what: str, vector: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def read(
+        self, reader: str, vector: Tensor, attributes: Tensor | None, name: str = ""
+    ) -> dict[str, Tensor]:
         """How badly the known attributes can be read from a vector (B, E)."""
         if not self.settings.attributes:
             return {}
-        assert batch.attributes is not None, "only drawn birds know their attributes"
-        loss = self.readers[f"{what}_reader"](vector, batch.attributes)
-        return {f"{what}_attributes": self.settings.attributes * loss}
+        assert attributes is not None, "only drawn birds know their attributes"
+        loss = self.readers[f"{reader}_reader"](vector, attributes)
+        return {f"{name or reader}_attributes": self.settings.attributes * loss}
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return dict(self.networks)
+
+
+def rate(settings: Settings, step: int, epoch: int) -> float:
+    """Factor of the learning rate: while reading, then epoch by epoch."""
+    if step >= settings.reading:
+        return float(max(settings.decay ** ((step - settings.reading) // epoch), 0.1))
+    left = 1 - step / settings.reading
+    return settings.reading_rate / settings.learning_rate * max(left, 0.05)
 
 
 def build(

@@ -5,17 +5,19 @@ photograph does not: the numbers it was drawn from. They are the first numbers o
 noise, so each noise has its right picture, and a paired loss teaches beside the critics.
 
 Differences from the paper: the paired loss; the first stage learns alone before the others join;
-the later stages learn on windows of the picture; critics judge patches, with a gradient penalty,
-and the first one reads the bird's attributes; the DAMSM loss is taken at the first stage.
+the later stages learn on windows of some of the pictures; batch norms keep their statistics in the
+end; critics judge patches, with a gradient penalty, and the first one reads the bird's attributes;
+the DAMSM loss is taken at the first stage.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from t2i.models import attngan, damsm
 from t2i.models.blocks.patches import PatchCritic
@@ -32,8 +34,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairedSettings:
-    alone: int = 2400
-    """Steps in which the first stage learns alone."""
+    alone: float = 0.4
+    """Share of the steps in which the first stage learns alone."""
+    settled: float = 0.75
+    """Share of the steps after which batch norms keep their statistics, measured on whole pictures:
+    a batch no longer blurs its pictures' colours, and windows are drawn as whole pictures are."""
+    refined: int = 12
+    """Pictures of a batch that the later stages draw."""
     window: int = 28
     """Side of the window of the first stage's features that the later stages draw."""
     pairs: float = 10.0
@@ -51,6 +58,10 @@ class PairedSettings:
     """Steps until the learning rates are reached."""
     calm: float = -6.0
     """Starting log-variance of the conditioning augmentation: its noise must not blur the pairs."""
+
+
+MEASURED = 60
+"""Batches over which the batch norms are measured before they settle."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +114,9 @@ class Paired:
         }
 
     def rate(self, step: int) -> float:
-        """Factor of the learning rates: warm up, hold, and fall to nothing in the last third."""
+        """Factor of the learning rates: warm up, hold, and fall to nothing in the second half."""
         left = 1 - step / self.settings.loop.steps
-        return min(1.0, (step + 1) / self.paired.warmup, max(3 * left, 0.02))
+        return min(1.0, (step + 1) / self.paired.warmup, max(2 * left, 0.02))
 
     def pairs(self, step: int) -> float:
         """Weight of the paired loss."""
@@ -114,15 +125,16 @@ class Paired:
 
     def step(self, batch: Batch) -> Iterator[Update]:
         text = self.matcher.text(batch.tokens)
+        self.settle(batch, text)
         stages, drawn = self.draw(batch, text)
 
-        yield Update("critics", self.judge(batch, stages, text.sentence))
+        yield Update("critics", self.judge(stages, text.sentence, batch))
 
         terms: dict[str, Tensor] = {}
         weight = self.pairs(batch.step)
         for number, (critic, stage) in enumerate(zip(self.critics, stages, strict=False)):
             features = critic.features(stage.fake)
-            alone, beside = critic(features, text.sentence)
+            alone, beside = critic(features, text.sentence[: len(features)])
             terms[f"fool_{number}"] = adversarial.accept(alone) + adversarial.accept(beside)
             terms[f"pairs_{number}"] = weight * paired.likeness(
                 stage.fake, stage.real, stage.weight
@@ -141,33 +153,56 @@ class Paired:
         noise, detail = self.noise(batch)
         condition, mean, log_variance = self.generator.condition(text.sentence, detail)
         hidden = self.generator.first(condition, noise)
-        fakes = [self.generator.heads[0](hidden)]
-        corners = None
-        if batch.step >= self.paired.alone:
-            corners = window_corners(len(noise), hidden.shape[-1], self.paired.window)
-            hidden = windows(hidden, corners, self.paired.window)
-            for refine, head in zip(self.generator.refine, self.generator.heads[1:], strict=True):
-                hidden, _ = refine(hidden, text.words, text.mask.unsqueeze(1))
-                fakes.append(head(hidden))
-        stages = []
-        for number, fake in enumerate(fakes):
-            real, weight = batch.images[number], self.pixel_weight(batch, number)
-            if number and corners is not None:
+        first = self.generator.heads[0](hidden)
+        stages = [Stage(batch.images[0], first, self.pixel_weight(batch, 0))]
+        if self.refines(batch.step):
+            few = slice(self.paired.refined)
+            words, mask = text.words[few], text.mask[few].unsqueeze(1)
+            corners = window_corners(len(words), hidden.shape[-1], self.paired.window)
+            hidden = windows(hidden[few], corners, self.paired.window)
+            later = zip(self.generator.refine, self.generator.heads[1:], strict=True)
+            for number, (refine, head) in enumerate(later, start=1):
+                hidden, _ = refine(hidden, words, mask)
                 scaled, side = corners * 2**number, self.paired.window * 2**number
-                real, weight = windows(real, scaled, side), windows(weight, scaled, side)
-            stages.append(Stage(real, fake, weight))
+                real = windows(batch.images[number][few], scaled, side)
+                weight = windows(self.pixel_weight(batch, number)[few], scaled, side)
+                stages.append(Stage(real, head(hidden), weight))
         return stages, (mean, log_variance)
 
-    def judge(self, batch: Batch, stages: list[Stage], sentence: Tensor) -> dict[str, Tensor]:
+    def refines(self, step: int) -> bool:
+        """Whether the later stages draw yet."""
+        return step >= self.paired.alone * self.settings.loop.steps
+
+    def settle(self, batch: Batch, text: damsm.EncodedText) -> None:
+        """Measure the batch norms on whole pictures when their time comes, then leave them so."""
+        measured = batch.step - int(self.paired.settled * self.settings.loop.steps) + MEASURED
+        if measured < 0:
+            return
+        norms = [each for each in self.generator.modules() if isinstance(each, _BatchNorm)]
+        if measured >= MEASURED:
+            for norm in norms:
+                norm.eval()
+            return
+        for norm in norms:
+            norm.momentum = 1 / (measured + 1)  # a plain mean over all that were measured
+        few = slice(self.paired.refined)
+        noise, detail = self.noise(batch)
+        with torch.no_grad():
+            self.generator(noise[few], detail[few], *(each[few] for each in text))
+        for norm in norms:
+            norm.momentum = 0  # what is drawn of windows does not count
+
+    def judge(self, stages: list[Stage], sentence: Tensor, batch: Batch) -> dict[str, Tensor]:
         """What the critics have to learn."""
         terms = {}
         penalised = batch.step % self.paired.penalty_every == 0
         for number, (critic, stage) in enumerate(zip(self.critics, stages, strict=False)):
             real = stage.real.detach().requires_grad_(penalised)
             features, refused = critic.features(real), critic.features(stage.fake.detach())
-            alone, beside = critic(features, sentence)
-            fake_alone, fake_beside = critic(refused, sentence)
-            _, wrong = critic(features, sentence.roll(1, dims=0))
+            said = sentence[: len(real)]
+            alone, beside = critic(features, said)
+            fake_alone, fake_beside = critic(refused, said)
+            _, wrong = critic(features, said.roll(1, dims=0))
             terms[f"refuse_{number}"] = (
                 adversarial.accept(alone)
                 + adversarial.refuse(fake_alone)
@@ -198,28 +233,10 @@ class Paired:
         detail = torch.randn(count, self.settings.condition_size, device=device)
         return torch.cat([batch.noise, rest], dim=1), detail
 
-    def finish(self, averaged: Mapping[str, nn.Module], batches: Iterable[Batch]) -> None:
-        """Windows taught the batch norms of the later stages: measure them on whole pictures."""
-        generator = averaged["generator"]
-        norms = [
-            each
-            for each in generator.modules()
-            if isinstance(each, nn.modules.batchnorm._BatchNorm)
-        ]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over the batches
-            norm.train()
-        for batch in batches:
-            generator(*self.noise(batch), *self.matcher.text(batch.tokens))
-        for norm in norms:
-            norm.momentum = 0.1
-            norm.eval()
-
     def sample(self, batch: Batch, averaged: Mapping[str, nn.Module]) -> Tensor:
         text = self.matcher.text(batch.tokens)
         drawn = averaged["generator"](*self.noise(batch), *text)
-        last: Tensor = drawn.images[-1 if batch.step >= self.paired.alone else 0]
+        last: Tensor = drawn.images[-1 if self.refines(batch.step) else 0]
         return last
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from t2i.runtime.errors import UsageError
 from t2i.runtime.text import word_tokenizer
-from t2i.train.data.batch import Batch, Item, collate
+from t2i.train.data.batch import Batch, Item, Said, collate
 from t2i.train.data.birds import captions
-from t2i.train.data.birds.attributes import COLOURS, VALUES
+from t2i.train.data.birds.attributes import COLOURS, VALUES, complete, facts_of
 from t2i.train.data.birds.cache import Series
 from t2i.train.data.birds.pose import NOISE
 from t2i.train.data.birds.render import VERSION
@@ -57,7 +57,15 @@ class Birds(Dataset):
             noise=self.series.noise(index),
             attributes=attributes.codes,
             mask=_averaged(torch.from_numpy(bird).float()[None], self.settings.px[-1]),
+            further=tuple(self.said(mix(visit_seed, n)) for n in range(self.settings.further)),
         )
+
+    def said(self, key: int) -> Said:
+        """A caption of some bird of this split, of which there is no end."""
+        facts = facts_of(self.settings.seed, self.split, key)
+        dice = Dice(key)
+        caption = captions.phrase(facts, dice, self.settings.words)
+        return Said(self.tokens(caption, dice), complete(facts).codes)
 
     def fixed(self, count: int) -> Batch:
         """Birds of the test split, whose combinations of colours are never trained on."""

@@ -12,7 +12,7 @@ from t2i.train.data.birds.canvas import Canvas
 from t2i.train.data.birds.pose import Chance, pose
 from t2i.train.data.dice import uniform_of
 
-VERSION = 1
+VERSION = 2
 """Raised whenever any picture changes: caches of older versions are not used."""
 PARTS = plumage.PARTS
 

@@ -159,7 +159,11 @@ class _Row:
 
 
 def _blades(canvas: Canvas, row: _Row, colour: Colour, drift: float) -> None:
-    """One row of grass, each blade with its own height, bend and tint; the roots fade away."""
+    """One row of grass, each blade with its own height, bend and tint; the roots fade away.
+
+    `drift` moves the blades of one row against another's. No noise number moves them: which blade
+    stands where is nothing a picture is about, and a network would have to learn it all the same.
+    """
     window = canvas.window(0, 1, row.base, row.base + row.height)
     spacing = 3.2 * row.thickness
     t = np.clip((window.y - row.base) * (1 / row.height), 0, 1)
@@ -181,7 +185,7 @@ def _blades(canvas: Canvas, row: _Row, colour: Colour, drift: float) -> None:
 
 def meadow(canvas: Canvas, pose: Pose, chance: Chance) -> None:
     """Grass behind the bird, and the shadow that it casts."""
-    hill = pose.level + 0.07 + 0.018 * np.sin(canvas.x * 5 + between(0, 6, chance.slope))
+    hill = pose.level + 0.07 + 0.018 * np.sin(canvas.x * 5 + between(0, 2, chance.slope))
     green = blend(*_MEADOW, chance.season)
     depth = np.clip((hill - canvas.y) * (1 / 0.40), 0, 1)
     light = 1.10 - 0.36 * depth  # the ground darkens towards us, and each row of blades with it
@@ -192,7 +196,7 @@ def meadow(canvas: Canvas, pose: Pose, chance: Chance) -> None:
         base = pose.level + 0.035 - 0.34 * near**1.25
         row = _Row(base, (0.034 + 0.062 * near) * tall, 0.0028 + 0.0040 * near, 0.055, 0.6)
         tint = green * (1.10 - 0.36 * (pose.level + 0.08 - base) / 0.40)
-        _blades(canvas, row, tint, chance.bend + 0.37 * number)
+        _blades(canvas, row, tint, 0.37 * number)
     x = (canvas.x - (pose.centre.real - 0.02)) * (1 / (0.22 * pose.scale))
     y = (canvas.y - (pose.level - 0.004)) * (1 / 0.026)
     canvas.paint(green * 0.42, 0.5 * np.exp(-1.4 * (x * x + y * y)))
@@ -203,21 +207,21 @@ def foreground(canvas: Canvas, pose: Pose, chance: Chance) -> None:
     green = blend(*_MEADOW, chance.season) * 0.86
     height = 0.085 * between(0.85, 1.15, chance.foliage)
     row = _Row(pose.level - 0.058, height, 0.0050, 0.07, 0.4)
-    _blades(canvas, row, green, chance.bend)
+    _blades(canvas, row, green, 0.2)
 
 
 def water(canvas: Canvas, pose: Pose, chance: Chance, *, near: bool) -> None:
     """The lake: all of it behind the bird, or only what hides its belly."""
     far = pose.level + 0.16
-    line = pose.level + 0.005 * np.sin(canvas.x * 24 + between(0, 6, chance.slope))
+    line = pose.level + 0.005 * np.sin(canvas.x * 24 + between(0, 2, chance.slope))
     window = canvas.window(0, 1, -1, pose.level + 0.01 if near else far + 0.01)
     edge = line if near else np.float32(far)
     # Ripples lie closer together towards the horizon, and break off along their length.
     depth = np.clip((far - window.y) * (1 / 0.58), 0, 1)
     rows = np.log(depth + 0.06) * 17
-    drift = between(0, 6, chance.thickness)
+    drift = between(0, 2, chance.thickness)
     sway = 0.8 * np.sin(window.x * 7 + drift) + 0.5 * np.sin(window.x * 17 - rows * 0.5)
-    ripple = np.sin(rows + sway + between(0, 6, chance.bend))
+    ripple = np.sin(rows + sway + between(0, 2, chance.bend))
     broken = 0.55 + 0.45 * np.sin(window.x * 11 + rows * 0.9 + drift)
     crest = (ripple * np.abs(ripple)) * broken * (0.055 * (1 - 0.45 * depth))
     colour = blend(
@@ -235,7 +239,7 @@ def reflection(canvas: Canvas, pose: Pose, colour: Colour, chance: Chance) -> No
     """The bird's colours in the water, and the bright line where it floats."""
     window = canvas.window(0, 1, 0, pose.level + 0.03)
     centre, scale = pose.centre.real, pose.scale
-    line = pose.level + 0.005 * np.sin(window.x * 24 + between(0, 6, chance.slope))
+    line = pose.level + 0.005 * np.sin(window.x * 24 + between(0, 2, chance.slope))
     x = (window.x - (centre - 0.02)) * (1 / (0.20 * scale))
     y = (window.y - (pose.level - 0.07)) * (1 / (0.08 * scale))
     shimmer = 0.75 + 0.25 * np.sin(window.y * 240 + 2 * np.sin(window.x * 20))
