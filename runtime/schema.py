@@ -63,7 +63,11 @@ def _record(kind: Any, records: dict[str, Any]) -> dict[str, Any]:
         "type": "object",
         "description": inspect.getdoc(kind),
         "properties": properties,
-        "required": [field.name for field in fields(kind) if field.default is MISSING],
+        "required": [
+            field.name
+            for field in fields(kind)
+            if field.default is MISSING and field.default_factory is MISSING
+        ],
         "additionalProperties": False,
     }
 
