@@ -29,7 +29,7 @@ from t2i.train.data.settings import Split
 
 CHUNK = 64
 """Pictures in one file."""
-LIMIT_BYTES = 4 * 2**30
+LIMIT_BYTES = 8 * 2**30
 """More than this is not kept: the series that was used longest ago goes first."""
 _QUICK_PIXELS = 2**23
 """So few pixels are drawn before helping processes would have started."""
