@@ -45,6 +45,7 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _graphs,
         _text,
         _drawing,
+        _reading,
     )
     for rule in rules:
         yield from rule(manifest)
@@ -195,3 +196,21 @@ def _wiring(manifest: "Manifest", generator: "Graph", text: "Graph | None") -> I
                 yield f"generator: nothing provides its input {name!r}"
         elif offered[name] != (tensor.dtype, tensor.shape[1:]):
             yield f"generator: its input {name!r} differs from what provides it"
+
+
+def _reading(manifest: "Manifest") -> Iterator[str]:
+    """What is read in pictures has names, and as many logits as values."""
+    if not manifest.attributes:
+        return
+    for name, values in manifest.attributes.items():
+        if not (name and name.isprintable()):
+            yield "attributes: one has a name that cannot be printed"
+        elif not values or not all(value and value.isprintable() for value in values):
+            yield f"attributes: {name[:40]!r} has a value that cannot be printed, or none"
+        elif len(set(values)) < len(values):
+            yield f"attributes: {name[:40]!r} has the same value twice"
+    width = sum(map(len, manifest.attributes.values()))
+    outputs = [each for graph in manifest.graphs if graph.role == "image" for each in graph.outputs]
+    logits = [(each.dtype, each.shape[1:]) for each in outputs if each.name == "attributes"]
+    if logits != [("float32", (width,))]:
+        yield f"attributes: the image graph has no output `attributes`, float32 (B, {width})"

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import problem, refused, save_manifest, zipped
+from bundles import IMAGE, problem, refused, save_manifest, zipped
 
 from t2i.runtime import records, rules
-from t2i.runtime.bundle import SCHEMA, Bundle, File, Noise, read_manifest
+from t2i.runtime.bundle import SCHEMA, Bundle, File, Manifest, Noise, Tensor, read_manifest
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import BundleError
 
@@ -306,6 +307,76 @@ def test_vectors_stand_in_for_the_text_graph(tiny_bundle: Path) -> None:
     )
     assert list(rules.problems(vectors)) == []
     assert list(rules.problems(replace(vectors, condition="none")))
+
+
+READ = {"wing": ("red", "blue"), "facing": ("left", "right")}
+FEATURES = Tensor("features", "float32", ("B", 6))
+LOGITS = Tensor("attributes", "float32", ("B", 4))
+
+
+def reading(bundle: Path, outputs: tuple[Tensor, ...] = (FEATURES, LOGITS)) -> Manifest:
+    """What would be said of a bundle that reads four values in pictures."""
+    manifest = Bundle.load(bundle).manifest
+    image = replace(manifest.graphs[1], role="image", file="image.onnx")
+    return replace(
+        manifest,
+        pipeline="features",
+        condition="none",
+        text=None,
+        noise=(),
+        graphs=(replace(image, inputs=(IMAGE,), outputs=outputs),),
+        attributes=READ,
+    )
+
+
+def test_what_is_read_in_pictures_has_a_logit_a_value(tiny_bundle: Path) -> None:
+    assert list(rules.problems(reading(tiny_bundle))) == []
+    assert list(rules.problems(replace(reading(tiny_bundle, (FEATURES,)), attributes={}))) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "problem"),
+    [
+        ({"": READ["wing"], "facing": READ["facing"]}, "a name"),
+        ({"w\x1b[31ming": READ["wing"], "facing": READ["facing"]}, "a name"),
+        ({"wing": ("red", "blue", "left", "right"), "facing": ()}, "'facing' has a value"),
+        ({"wing": ("red", ""), "facing": READ["facing"]}, "'wing' has a value"),
+        ({"wing": ("red", "b\x1blue"), "facing": READ["facing"]}, "'wing' has a value"),
+        ({"wing": ("red", "red"), "facing": READ["facing"]}, "'wing' has the same value twice"),
+        ({"wing": ("red", "blue", "grey"), "facing": READ["facing"]}, r"float32 \(B, 5\)"),
+        ({"wing": READ["wing"]}, r"float32 \(B, 2\)"),
+    ],
+)
+def test_attributes_and_values_have_names_of_their_own(
+    tiny_bundle: Path, attributes: dict[str, tuple[str, ...]], problem: str
+) -> None:
+    (found,) = rules.problems(replace(reading(tiny_bundle), attributes=attributes))
+    assert re.search(problem, found)
+    assert found.isprintable()
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        (FEATURES,),
+        (FEATURES, replace(LOGITS, name="logits")),
+        (FEATURES, replace(LOGITS, dtype="float16")),
+        (FEATURES, replace(LOGITS, shape=("B", 4, 1))),
+        (FEATURES, replace(LOGITS, shape=("B", "V"))),
+    ],
+)
+def test_attributes_need_their_output(tiny_bundle: Path, outputs: tuple[Tensor, ...]) -> None:
+    (found,) = rules.problems(reading(tiny_bundle, outputs))
+    assert "no output `attributes`" in found
+
+
+def test_only_the_image_graph_reads_attributes(tiny_bundle: Path) -> None:
+    manifest = Bundle.load(tiny_bundle).manifest
+    text, generator = manifest.graphs
+    graphs = (replace(text, outputs=(*text.outputs, LOGITS)), generator)
+    assert list(rules.problems(replace(manifest, graphs=graphs))) == []
+    (found,) = rules.problems(replace(manifest, graphs=graphs, attributes=READ))
+    assert "the image graph" in found
 
 
 def test_dimensions_of_noise_are_counted_over_all_inputs(tiny_bundle: Path) -> None:
