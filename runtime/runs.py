@@ -6,6 +6,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -148,3 +149,10 @@ def shipped(system: str) -> Run | None:
     """The run whose weights ship with the package."""
     run = Run(SHIPPED / system)
     return run if (run.folder / RECIPE).is_file() else None
+
+
+def all_shipped(system: str) -> Iterator[Run]:
+    """That run, and those of further presets, whose folders are called SYSTEM-PRESET."""
+    for folder in (SHIPPED / system, *sorted(SHIPPED.glob(f"{system}-*"))):
+        if (folder / RECIPE).is_file():
+            yield Run(folder)

@@ -119,8 +119,7 @@ def _candidates(name: str) -> Iterator[runs.Run]:
                 yield run
         except TrainingError:  # no run, or one of a newer version
             continue
-    if shipped := runs.shipped(name):
-        yield shipped
+    yield from runs.all_shipped(name)
 
 
 def _origin(run: runs.Run) -> str:

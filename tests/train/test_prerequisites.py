@@ -80,6 +80,17 @@ def test_the_order_is_given_newest_shipped_trained(shipped: Path) -> None:
     assert (wanted.system, wanted.preset, wanted.settings.rate) == ("seedling", "toy", 0.02)
 
 
+def test_weights_of_a_further_preset_ship_beside_the_first(shipped: Path) -> None:
+    further = shipped.with_name("seedling-toy")
+    shutil.copytree(shipped, further)
+    edit(runs.Run(shipped), settings={})
+    found = planned()
+    assert isinstance(found, Found)
+    assert (found.weights.parent, found.origin) == (further, "shipped with t2i 0.1.0")
+    (further / "recipe.json").unlink()
+    assert isinstance(planned(), Plan)
+
+
 FILES = {"weights": "weights.safetensors", "recipe": "recipe.json"}
 
 
