@@ -125,14 +125,13 @@ def _manifest(
 ) -> bundle.Manifest:
     recipe, facts = trained.recipe, pages.facts(trained.recipe.system)
     host: Host = _column(trained).host(trained)
-    tokenizer = _save(draft, TOKENIZER, trained.tokenizer)
     return bundle.Manifest(
         schema=bundle.SCHEMA,
         name=draft.name.removesuffix(places.SUFFIX),
         system=recipe.system,
         pipeline=CATALOG[recipe.system].pipeline,
         condition=host.condition,
-        text=bundle.Text(tokenizer.file, tokenizer.sha256, recipe.text.length, recipe.text.unknown),
+        text=None if host.condition == "none" else _text(trained, draft),
         classes=recipe.classes,
         noise=host.noise,
         graphs=graphs,
@@ -148,7 +147,13 @@ def _manifest(
         licence=facts["licence"],
         paper=facts["paper"],
         precision=precision,
+        attributes=dict(host.attributes),
     )
+
+
+def _text(trained: Trained, draft: Path) -> bundle.Text:
+    tokenizer, text = _save(draft, TOKENIZER, trained.tokenizer), trained.recipe.text
+    return bundle.Text(tokenizer.file, tokenizer.sha256, text.length, text.unknown)
 
 
 def _graph(plan: Plan, model: onnx.ModelProto, precision: Precision, draft: Path) -> bundle.Graph:

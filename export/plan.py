@@ -1,7 +1,7 @@
 """What is exported: graphs with named tensors, and the examples they are checked on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -50,6 +50,8 @@ class Host:
     noise: tuple[Noise, ...] = ()
     condition: Literal["caption", "class", "vector", "none"] = "caption"
     pixels: Literal["truncate", "round"] = "round"
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the `image` graph reads in pictures: each attribute's values, in their order."""
 
 
 def captions(trained: Trained, batch: int, kind: Captions) -> torch.Tensor:

@@ -96,10 +96,11 @@ def load(run: runs.Run) -> Trained:
         renames.load(network, own)
         network.eval().requires_grad_(requires_grad=False)
     trained = Trained(run, sizes, networks, tokenizer)
-    if trained.vocabulary != sizes.vocabulary:
+    words = getattr(sizes, "vocabulary", None)  # some networks read none
+    if words is not None and trained.vocabulary != words:
         raise ExportError(
             f"{run.folder} has {trained.vocabulary} words in {runs.TOKENIZER} and networks that "
-            f"read {sizes.vocabulary}",
+            f"read {words}",
             hint="a run fits only the vocabulary it was trained with: put its own file back",
         )
     return trained
