@@ -51,7 +51,8 @@ class Settings:
     attributes: float = 0.0
     """Weight of reading known attributes back from sentence and picture; 0 is the paper."""
     reading: int = 0
-    """Steps in which the text encoder first learns to read attributes, from captions alone."""
+    """Steps in which the text encoder first learns to read attributes, from captions alone; then it
+    stays as it is, for matching blurs what it has read."""
     reading_rate: float = 0.02
     """Learning rate of those steps; falls to a twentieth."""
 
@@ -79,14 +80,14 @@ def _paper(steps: int, words: int, kind: Literal["cub", "folder"], classes_apart
 
 _BIRDS = Settings(
     loop=LoopSettings(steps=8500, batch_size=32, sample_every=0, checkpoint_every=500),
-    data=data.Settings(kind="birds", px=(64,), words=32, facing="right", further=4),
+    data=data.Settings(kind="birds", px=(64,), words=32, facing="right", further=6),
     embedding=64,
     text_size=128,
     dropout=0.05,
     image="small",
     image_px=64,
-    learning_rate=0.002,
-    decay=0.9,
+    learning_rate=0.004,
+    decay=0.75,
     clip=1.0,
     classes_apart=False,
     attributes=1.0,
@@ -156,19 +157,31 @@ class Damsm:
         self.readers = moved
 
     def step(self, batch: Batch) -> Iterator[Update]:
-        text = self.networks["text"](batch.tokens)
-        terms = self.read("sentence", text.sentence, batch.attributes)
-        if batch.further_tokens is not None and batch.further_attributes is not None:
-            further = self.networks["text"](batch.further_tokens.flatten(0, 1))
-            wanted = batch.further_attributes.flatten(0, 1)
-            terms |= self.read("sentence", further.sentence, wanted, "further")
-        if batch.step >= self.settings.reading:
+        reading = batch.step < self.settings.reading
+        terms: dict[str, Tensor] = {}
+        if reading or not self.settings.reading:
+            text = self.networks["text"](batch.tokens)
+            terms |= self.read_text(text.sentence, batch)
+        else:  # it has learnt to read: pictures are matched to what it says
+            self.networks["text"].eval()
+            with torch.no_grad():
+                text = self.networks["text"](batch.tokens)
+        if not reading:
             image = self.networks["image"](batch.images[-1])
             views = matching.Views(image.regions, image.code, text.words, text.sentence, text.mask)
             classes = batch.labels if self.settings.classes_apart else None
             terms |= matching.losses(views, classes, self.settings.sharpness)
             terms |= self.read("picture", image.code, batch.attributes)
         yield Update("damsm", terms)
+
+    def read_text(self, sentence: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Attributes from the captions of the pictures, and from those that have none."""
+        terms = self.read("sentence", sentence, batch.attributes)
+        if batch.further_tokens is not None and batch.further_attributes is not None:
+            further = self.networks["text"](batch.further_tokens.flatten(0, 1))
+            wanted = batch.further_attributes.flatten(0, 1)
+            terms |= self.read("sentence", further.sentence, wanted, "further")
+        return terms
 
     def read(
         self, reader: str, vector: Tensor, attributes: Tensor | None, name: str = ""

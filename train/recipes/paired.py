@@ -39,7 +39,7 @@ class PairedSettings:
     settled: float = 0.75
     """Share of the steps after which batch norms keep their statistics, measured on whole pictures:
     a batch no longer blurs its pictures' colours, and windows are drawn as whole pictures are."""
-    refined: int = 12
+    refined: int = 8
     """Pictures of a batch that the later stages draw."""
     window: int = 28
     """Side of the window of the first stage's features that the later stages draw."""

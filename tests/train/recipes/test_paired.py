@@ -1,11 +1,140 @@
-"""Properties of the paired training: windows, their corners, and the likeness of pictures."""
+"""Properties of the paired training: windows, batch norms that settle, the likeness of pictures."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from t2i.models import damsm as matchers
+from t2i.runtime import runs
+from t2i.runtime.records import encode
+from t2i.train.data.batch import Batch
+from t2i.train.losses import matching
 from t2i.train.losses.paired import likeness
-from t2i.train.recipes.paired import window_corners, windows
+from t2i.train.prerequisites import Needed
+from t2i.train.recipe import Source
+from t2i.train.recipes.attngan import PRESETS
+from t2i.train.recipes.paired import MEASURED, Paired, PairedSettings, window_corners, windows
+
+PX = (64, 128, 256)
+STEPS = 400
+SETTLED = 300
+
+
+@pytest.fixture
+def recipe() -> Paired:
+    """A tiny one, whose batch norms settle after 300 of 400 steps."""
+    torch.manual_seed(0)
+    toy = PRESETS["toy"]
+    settings = replace(
+        toy,
+        loop=replace(toy.loop, steps=STEPS),
+        data=replace(toy.data, px=PX),
+        first_px=PX[0],
+        generator_width=2,
+        critic_width=2,
+        paired=PairedSettings(alone=0.5, settled=SETTLED / STEPS, refined=2),
+    )
+    sizes = matchers.Settings(vocabulary=9, embedding=4, text_size=8, image="small", image_px=32)
+    matcher = Needed(
+        {
+            f"{prefix}.{name}": value
+            for prefix, network in matchers.networks(sizes).items()
+            for name, value in network.state_dict().items()
+        },
+        runs.Recipe(
+            schema=runs.SCHEMA,
+            version="",
+            system="damsm",
+            preset="toy",
+            settings={"sharpness": encode(matching.Sharpness()), "classes_apart": False},
+            network=encode(sizes),
+            text=runs.TextSettings(length=5, unknown="drop"),
+            classes=(),
+            data={},
+            needs={},
+            images_seen=0,
+            steps=0,
+            finished=True,
+            facing=None,
+        ),
+        sha256="",
+        origin="",
+    )
+    source = Source(9, 5, (), 8, attributes=(2, 3), facing=None)
+    return Paired(settings, source, matcher, torch.device("cpu"))
+
+
+def birds(step: int) -> Batch:
+    dice = torch.Generator().manual_seed(step)
+    pictures = torch.rand(3, 3, PX[-1], PX[-1], generator=dice) * 2 - 1
+    return Batch(
+        images=tuple(nn.functional.avg_pool2d(pictures, PX[-1] // px) for px in PX),
+        tokens=torch.tensor([[1, 2, 3], [4, 5, 0], [6, 0, 0]]),
+        labels=torch.zeros(3, dtype=torch.int64),
+        captions=("", "", ""),
+        noise=torch.randn(3, 26, generator=dice),
+        attributes=torch.tensor([[0, 1], [1, 2], [0, 0]]),
+        mask=torch.ones(3, 1, PX[-1], PX[-1]),
+        step=step,
+    )
+
+
+def statistics(recipe: Paired) -> list[torch.Tensor]:
+    return [
+        each.running_mean.clone()
+        for each in recipe.generator.modules()
+        if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d) and each.running_mean is not None
+    ]
+
+
+def test_batch_norms_settle_on_what_whole_pictures_measure(
+    recipe: Paired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("t2i.train.recipes.paired.MEASURED", 3)
+    first = recipe.generator.first.expand[1]
+    assert isinstance(first, nn.BatchNorm1d)
+    seen: list[torch.Tensor] = []
+    measured: list[torch.Tensor] = []
+    first.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().mean(0)))
+    for step in range(SETTLED - 3, SETTLED):
+        seen.clear()
+        batch = birds(step)
+        recipe.settle(batch, recipe.matcher.text(batch.tokens))
+        assert len(seen) == 1
+        assert first.running_mean is not None
+        measured.append(seen[0])
+        assert torch.allclose(first.running_mean, torch.stack(measured).mean(0), atol=1e-5)
+
+
+def test_settled_batch_norms_keep_their_statistics(recipe: Paired) -> None:
+    for _ in recipe.step(birds(SETTLED - MEASURED - 1)):
+        pass
+    assert recipe.generator.first.expand[1].training
+    before = statistics(recipe)
+    for _ in recipe.step(birds(SETTLED)):
+        pass
+    assert all(torch.equal(a, b) for a, b in zip(before, statistics(recipe), strict=True))
+
+
+def test_windows_leave_the_measured_statistics_alone(recipe: Paired) -> None:
+    batch = birds(SETTLED - 1)
+    text = recipe.matcher.text(batch.tokens)
+    recipe.settle(batch, text)
+    before = statistics(recipe)
+    recipe.draw(batch, text)
+    assert all(torch.equal(a, b) for a, b in zip(before, statistics(recipe), strict=True))
+
+
+def test_later_stages_join_with_windows_of_some_pictures(recipe: Paired) -> None:
+    for step, drawn in ((STEPS // 2 - 1, [3]), (STEPS // 2, [3, 2, 2])):
+        batch = birds(step)
+        stages, _ = recipe.draw(batch, recipe.matcher.text(batch.tokens))
+        assert [len(stage.fake) for stage in stages] == drawn
+        assert all(stage.fake.shape == stage.real.shape for stage in stages)
 
 
 @given(st.integers(8, 64), st.data())
