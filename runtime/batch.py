@@ -109,7 +109,7 @@ class Batch:
         self._digits = max(LEAST_DIGITS, len(str(order.lines * order.count - 1)))
         if resume and (folder / ORDER).exists():
             _refuse_another(folder, order)
-            found = (each for each in _entries(folder) if _is_there(each, folder))
+            found = (each for each in entries(folder) if _is_there(each, folder))
             self.done = {each.index: each for each in found}
         else:
             if folder.is_dir():
@@ -156,8 +156,8 @@ class Batch:
         self.done[entry.index] = entry
 
     def _write_index(self) -> None:
-        entries = (self.done[index] for index in sorted(self.done))
-        write_whole(self.folder / INDEX, b"".join(map(_line, entries)))
+        in_order = (self.done[index] for index in sorted(self.done))
+        write_whole(self.folder / INDEX, b"".join(map(_line, in_order)))
 
 
 def _line(entry: Entry) -> bytes:
@@ -172,8 +172,8 @@ def _files(entry: Entry) -> tuple[str, ...]:
     return (entry.file, *entry.beside) if entry.file else ()
 
 
-def _entries(folder: Path) -> list[Entry]:
-    """What an index tells; what is torn or strange in it counts as not drawn."""
+def entries(folder: Path) -> list[Entry]:
+    """What the index of a folder tells; what is torn or strange in it counts as not drawn."""
     found = []
     path = folder / INDEX
     for line in path.read_bytes().splitlines() if path.exists() else ():
@@ -188,7 +188,7 @@ def _entries(folder: Path) -> list[Entry]:
 
 def _clear(folder: Path) -> None:
     """Remove the pictures of an earlier batch and its index, and nothing else that is there."""
-    files = [folder / name for entry in _entries(folder) for name in _files(entry)]
+    files = [folder / name for entry in entries(folder) for name in _files(entry)]
     for file in files:
         if file.is_file():
             file.unlink()

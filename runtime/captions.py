@@ -4,7 +4,7 @@
 |---|---|
 | `.txt`, or no ending | a line |
 | `.csv` | the column `text` or `caption` of a row |
-| `.jsonl` | the key `text` or `caption` of the object on a line |
+| `.jsonl` | the key `text` or `caption` of the object on a line; `facts` may tell what it states |
 | `-`, standard input | a line, or JSON lines where the first character is a brace |
 
 Files are UTF-8, with or without a byte order mark, and lines end as on any system. Lines keep their
@@ -13,9 +13,10 @@ places: an empty one is a caption with nothing to draw, unless it stands at the 
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from t2i.runtime import records
 from t2i.runtime.errors import DataError, did_you_mean
@@ -33,6 +34,8 @@ class Line:
     """Line of the file as an editor counts it, from 1."""
     caption: str
     problem: str | None = None
+    facts: Mapping[str, str] | None = None
+    """What the caption states, `{"wing": "black"}`; None where the file does not tell."""
 
 
 def read_captions(source: str) -> tuple[Line, ...]:
@@ -105,9 +108,17 @@ def _objects(text: str, source: str) -> Iterator[Line]:
             continue
         values = [found[key] for key in KEYS if key in found] if isinstance(found, dict) else []
         if values and isinstance(values[0], str):
-            yield Line(number, values[0].strip())
+            yield Line(number, values[0].strip(), facts=_facts(found))
         else:
             yield Line(number, line.strip(), f"no {' or '.join(map(repr, KEYS))} with a string")
+
+
+def _facts(found: dict[str, Any]) -> Mapping[str, str] | None:
+    """What is no mapping of names to values is no problem: whoever only draws needs none."""
+    facts = found.get("facts")
+    if isinstance(facts, dict) and all(isinstance(value, str) for value in facts.values()):
+        return facts
+    return None
 
 
 def _rows(text: str, source: str) -> Iterator[Line]:

@@ -119,6 +119,19 @@ def test_a_file_without_captions_is_an_error(
     assert caught.value.hint
 
 
+def test_json_lines_may_tell_what_a_caption_states(tmp_path: Path) -> None:
+    lines = [
+        '{"text": "a red bird", "facts": {"main": "red"}}',
+        '{"text": "a bird", "facts": {}}',
+        '{"text": "a bird"}',
+        '{"text": "a bird", "facts": {"main": 1}}',
+        '{"text": "a bird", "facts": "red"}',
+    ]
+    found = read_captions(written(tmp_path, "a.jsonl", "\n".join(lines)))
+    assert [line.facts for line in found] == [{"main": "red"}, {}, None, None, None]
+    assert not any(line.problem for line in found), "whoever draws needs no facts"
+
+
 @pytest.mark.parametrize("name", ["missing.txt", "folder"])
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
