@@ -7,6 +7,7 @@ picture of a smaller stage, an attention, a proof, a preview and a card.
 import hashlib
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,14 +86,8 @@ def save_manifest(bundle: Path, manifest: Manifest) -> None:
 
 def manifest(bundle: Path, name: str = "tiny") -> Manifest:
     """The manifest that fits the files as they are."""
-    return Manifest(
-        schema=1,
-        name=name,
-        system="attngan",
-        pipeline="gan",
-        condition="caption",
-        text=Text("tokenizer.json", file(bundle, "tokenizer.json").sha256, LENGTH, "drop"),
-        classes=(),
+    return replace(
+        bare(bundle, name),
         noise=(Noise("noise", (Z,)), Noise("detail", (C,))),
         graphs=(
             graph(bundle, "text", (TOKENS,), (SENTENCE, EMBEDDED, MASK)),
@@ -103,6 +98,21 @@ def manifest(bundle: Path, name: str = "tiny") -> Manifest:
                 (IMAGE, STAGE, ATTENTION),
             ),
         ),
+    )
+
+
+def bare(bundle: Path, name: str) -> Manifest:
+    """A manifest without graphs."""
+    return Manifest(
+        schema=1,
+        name=name,
+        system="attngan",
+        pipeline="gan",
+        condition="caption",
+        text=Text("tokenizer.json", file(bundle, "tokenizer.json").sha256, LENGTH, "drop"),
+        classes=(),
+        noise=(),
+        graphs=(),
         pixels="round",
         image_px=PX,
         proof=file(bundle, "proof.npz"),

@@ -1,86 +1,144 @@
 """`t2i-score`: parse, call, report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from t2i.runtime import terminal
 from t2i.runtime.cli.version import Version
-from t2i.runtime.errors import ScoreError, UsageError
-
-if TYPE_CHECKING:
-    from t2i.runtime.score.protocol import Result
+from t2i.runtime.errors import UsageError
 
 HELP = """\b
 Examples:
 t2i-score psnr,ssim bird.png other.png          # two pictures
 t2i-score psnr,ssim photographs drawings        # two folders, matched by file name
 t2i-score ssim photographs drawings --map maps  # and where they are alike
-t2i-score psnr,ssim photographs drawings --json # with the protocol of each number
+t2i-score fid,is photographs drawings           # two sets; the reference comes first
+t2i-score attributes,r-precision,fid,is,diversity --model birds   # draw and score in one stream
+t2i-score attributes --model birds --captions test.jsonl --total 2000 --json
 
-Score pictures: psnr (decibels, inf for equal pictures) and ssim (1 for equal pictures).
+Score pictures.
 
-Of two folders, pictures with the same file name are compared; what has no partner is named and left
-out, or an error with --strict. Pictures of different sizes are an error: nothing is resized.
+\b
+psnr         pairs: decibels, inf for equal pictures
+ssim         pairs: 1 for equal pictures
+fid          sets: distance of features, 0 for equal sets
+is           one set: 1 to the number of kinds; more is better
+attributes   pictures and captions: share of what is said that a judge sees
+r-precision  pictures and captions: share that finds its own among 100
+diversity    --model only: distance of features between pictures of one caption
+
+Of two folders, psnr and ssim compare pictures with the same file name; what has no partner is named
+and left out, or an error with --strict. Nothing is resized. The other metrics see each picture of a
+folder or, with --model, each picture as it is drawn: nothing is written to disk. A bundle of drawn
+birds draws its own 2,000 test captions unless --captions names others: lines of a .jsonl may tell
+in `facts` what a caption states, which attributes needs.
+
+REAL may be a folder or an .npz of statistics with mu and sigma. --with METRIC=BUNDLE chooses which
+network looks at the pictures. Compare numbers only where the networks and the counts are the same.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+Metrics = Annotated[str, typer.Argument(metavar="METRICS", help="With commas between them.")]
+Real = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[REAL]", help="Picture, folder or .npz: the reference.", show_default=False
+    ),
+]
+Fake = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FAKE]",
+        help="Picture or folder; alone where no reference is needed.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Draw with this bundle in place of FAKE.")
+]
+Captions = Annotated[
+    str | None, typer.Option(metavar="FILE", help="What to draw: .txt, .csv or .jsonl.")
+]
+Total = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Pictures to draw; one a caption by default.")
+]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of picture 0, and of candidates.")]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="METRIC=BUNDLE", help="Which bundle looks at the pictures."),
+]
+Confusion = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.png", help="Draw which main colour was said, which was seen."),
+]
+Luma = Annotated[bool, typer.Option("--luma", help="psnr, ssim: compare grey levels.")]
+Maps = Annotated[
+    Path | None, typer.Option("--map", metavar="FOLDER", help="Draw where pairs are alike.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse what has no partner.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures at once.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON record a metric.")]
+
 
 @app.command(help=HELP)
 def score(
-    metrics: Annotated[str, typer.Argument(metavar="METRICS", help="With commas between them.")],
-    a: Annotated[Path, typer.Argument(metavar="A", help="Picture or folder: the reference.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Picture or folder to compare.")],
+    metrics: Metrics,
+    real: Real = None,
+    fake: Fake = None,
     *,
-    luma: Annotated[bool, typer.Option("--luma", help="Compare grey levels.")] = False,
-    map_folder: Annotated[
-        Path | None, typer.Option("--map", metavar="FOLDER", help="Draw where pairs are alike.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse what has no partner.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON record a metric.")] = False,
+    model: Model = None,
+    captions: Captions = None,
+    total: Total = None,
+    seed: Seed = 0,
+    bundles: With = None,
+    confusion: Confusion = None,
+    luma: Luma = False,
+    maps: Maps = None,
+    strict: Strict = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_size: BatchSize = 8,
+    as_json: Json = False,
     version: Version = False,
 ) -> None:
     with terminal.explaining_errors():
-        from t2i.runtime.score import pairs  # after parsing: --help must not wait for numpy
-        from t2i.runtime.score.metrics import Options, choose
-        from t2i.runtime.score.metrics import score as compute
+        # What computes is imported after parsing: --help must not wait for it.
+        from t2i.runtime.cli.scoring import Request, score
 
-        chosen = choose(metrics.split(","))
-        if map_folder:
-            if not any(metric.draws_maps for metric in chosen.values()):
-                raise UsageError("--map draws what ssim sees", hint="add ssim to the metrics")
-            _refuse_full(map_folder)
-        matched = pairs.match(a, b)
-        terminal.say(f"{len(matched.pairs):,} pair{'s' if len(matched.pairs) > 1 else ''}")
-        if matched.alone and strict:
-            raise ScoreError(matched.tell_alone(), hint="leave out --strict to score the others")
-        if matched.alone:
-            terminal.warn(matched.tell_alone())
-        options = Options(luma=luma)
-        names = (a.resolve().name, b.resolve().name)
-        results = compute(chosen, matched, options, names=names, maps=map_folder)
-        for result in results:
-            _tell(result, as_json)
-        if map_folder:
-            terminal.say(f"wrote {len(matched.pairs):,} maps to {map_folder}")
-
-
-def _tell(result: "Result", as_json: bool) -> None:
-    from t2i.runtime.records import encode
-
-    if as_json:
-        terminal.print_json(encode(result))
-        return
-    unit = f" {result.unit}" if result.unit else ""
-    spread = "" if result.spread is None else f" ± {result.spread:.4g}"
-    terminal.report(f"{result.metric} {result.value:.4f}{spread}{unit}")
+        score(
+            Request(
+                metrics=tuple(metrics.split(",")),
+                real=real,
+                fake=fake,
+                model=model,
+                captions=captions,
+                total=total,
+                seed=seed,
+                bundles=dict(map(_pair, bundles or ())),
+                confusion=confusion,
+                luma=luma,
+                maps=maps,
+                strict=strict,
+                device=device,
+                threads=threads,
+                batch_size=batch_size,
+                as_json=as_json,
+            )
+        )
 
 
-def _refuse_full(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ScoreError(f"{folder} is there already", hint="choose another folder for --map")
+def _pair(text: str) -> tuple[str, str]:
+    metric, equals, bundle = text.partition("=")
+    if not (metric and equals and bundle):
+        raise UsageError(f"--with {text} is no pair", hint="such as --with fid=birds-features")
+    return metric, bundle
 
 
 def main() -> None:

@@ -1,11 +1,22 @@
-"""Which picture is compared with which."""
+"""Which picture is compared with which, and the metrics of such pairs."""
 
-from dataclasses import dataclass
+import io
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
+from PIL import Image
+
+from t2i.runtime import terminal
 from t2i.runtime.errors import ScoreError
+from t2i.runtime.pictures import Pixels, read_picture, write_whole
+from t2i.runtime.score import protocol, similarity
+from t2i.runtime.score.protocol import Result, Value
+from t2i.runtime.score.sources import pictures_in
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
 NAMED = 5
 
 
@@ -32,6 +43,69 @@ class Pairs:
         return f"{len(self.alone):,} without a partner: {named}{more}"
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the command line leaves to choose."""
+
+    luma: bool = False
+    """Compare grey levels instead of colours."""
+
+
+class Running(Protocol):
+    """A metric at work: it sees every pair once."""
+
+    def see(self, name: str, a: Pixels, b: Pixels) -> None:
+        """Take one more pair, (H, W, 3) each."""
+
+    def value(self) -> Value:
+        """What it found in all of them."""
+
+
+@dataclass(frozen=True)
+class PairMetric:
+    """A metric that compares pictures two by two."""
+
+    definition: str
+    """The formula, and the paper it comes from."""
+    unit: str
+    begin: Callable[[Options, Path | None], Running]
+    """Takes the folder for maps too, which a metric that draws none leaves alone."""
+    draws_maps: bool = False
+
+
+@dataclass
+class Mean:
+    """Average what a function says of each pair."""
+
+    of_pair: Callable[[str, Pixels, Pixels], float]
+    values: list[float] = field(default_factory=list)
+
+    def see(self, name: str, a: Pixels, b: Pixels) -> None:
+        self.values.append(self.of_pair(name, a, b))
+
+    def value(self) -> Value:
+        mean = float(np.mean(self.values))
+        several = len(self.values) > 1 and math.isfinite(mean)
+        return Value(mean, float(np.std(self.values)) if several else None)
+
+
+def begin_psnr(options: Options, maps: Path | None) -> Running:
+    return Mean(lambda name, a, b: similarity.psnr(a, b, luma=options.luma))
+
+
+def begin_ssim(options: Options, maps: Path | None) -> Running:
+    def of_pair(name: str, a: Pixels, b: Pixels) -> float:
+        found = similarity.ssim_map(a, b, luma=options.luma)
+        if maps:
+            levels = np.rint(255 * np.clip(found.mean(2), 0.0, 1.0)).astype(np.uint8)
+            data = io.BytesIO()
+            Image.fromarray(levels).save(data, "PNG")
+            write_whole(maps / f"{name.removesuffix('.png')}.png", data.getvalue())
+        return similarity.mean_of_map(found)
+
+    return Mean(of_pair)
+
+
 def match(a: Path, b: Path) -> Pairs:
     """Find each picture's partner.
 
@@ -48,7 +122,8 @@ def match(a: Path, b: Path) -> Pairs:
         )
     if not a.is_dir():
         return Pairs((Pair(a.name, a, b),), ())
-    of_a, of_b = _pictures(a), _pictures(b)
+    of_a = {file.name: file for file in pictures_in(a)}
+    of_b = {file.name: file for file in pictures_in(b)}
     shared = sorted(of_a.keys() & of_b.keys())
     if not shared:
         raise ScoreError(
@@ -60,16 +135,61 @@ def match(a: Path, b: Path) -> Pairs:
     return Pairs(tuple(Pair(name, of_a[name], of_b[name]) for name in shared), tuple(alone))
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    """Pictures of a folder by name; other files, and hidden ones, are none."""
-    found = {
-        file.name: file
-        for file in folder.iterdir()
-        if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
-    }
-    if not found:
-        raise ScoreError(
-            f"there are no pictures in {folder}",
-            hint=f"their names end in {', '.join(sorted(ENDINGS))}; folders in it are not searched",
+def score(
+    metrics: Mapping[str, PairMetric],
+    pairs: Pairs,
+    options: Options,
+    *,
+    names: tuple[str, str],
+    maps: Path | None = None,
+) -> list[Result]:
+    """Compute several metrics in one pass.
+
+    Args:
+        names: what to call the two sets in the protocol.
+        maps: folder for pictures that are bright where two pictures are alike.
+
+    Raises:
+        PictureError: a picture cannot be read.
+        ScoreError: a metric cannot be computed from a pair.
+    """
+    running = {name: metric.begin(options, maps) for name, metric in metrics.items()}
+    with terminal.progress("scoring", len(pairs.pairs)) as bar:
+        for pair in pairs.pairs:
+            a, b = read_picture(pair.a), read_picture(pair.b)
+            try:
+                for metric in running.values():
+                    metric.see(pair.name, a, b)
+            except ScoreError as error:
+                raise ScoreError(f"{pair.name}: {error}", hint=error.hint) from error
+            bar.advance()
+    inputs = (
+        protocol.describe(names[0], [pair.a for pair in pairs.pairs]),
+        protocol.describe(names[1], [pair.b for pair in pairs.pairs]),
+    )
+    return [
+        protocol.result(
+            name,
+            metric.unit,
+            running[name].value(),
+            _about(metric, len(pairs.pairs), options, inputs),
         )
-    return found
+        for name, metric in metrics.items()
+    ]
+
+
+def _about(
+    metric: PairMetric, pairs: int, options: Options, inputs: tuple[protocol.Input, protocol.Input]
+) -> protocol.Protocol:
+    return protocol.Protocol(
+        definition=metric.definition,
+        pictures=pairs,
+        pixel_range=(0.0, 255.0),
+        resize="none",
+        extractor=None,
+        reference=inputs[0].name,
+        options=asdict(options),
+        seed=None,
+        inputs=inputs,
+        software=protocol.software(),
+    )

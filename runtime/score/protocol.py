@@ -2,8 +2,8 @@
 
 import hashlib
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from t2i.runtime.errors import PictureError
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """One set of pictures that went into a number."""
+class Input:
+    """What went into a number: pictures, the bundle that drew them, captions, or statistics."""
 
     name: str
-    pictures: int
+    count: int | None
+    """How many pictures, or captions, where that is known."""
     sha256: str
-    """Over the sorted names and hashes of the files: the same set has the same."""
+    """Of the bundle or file; of a folder, over the sorted names and hashes of its pictures; of
+    captions, over texts and facts as JSON."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,42 @@ class Protocol:
     resize: str
     """How pictures were brought to the size that the metric needs."""
     extractor: str | None
-    """The network that made features of the pictures: its name and hash."""
+    """The network that looked at the pictures: the name and the hash of its bundle."""
     reference: str | None
     """What the pictures are compared with."""
     options: dict[str, Any]
     seed: int | None
-    """Of what was drawn at random."""
-    inputs: tuple[Pictures, ...]
+    """Of what was drawn at random: the first picture's, and the metric's own draws."""
+    inputs: tuple[Input, ...]
     software: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of a result that has several: an attribute, a group of them, a ratio."""
+
+    name: str
+    value: float
+    count: int
+    """On how many pictures, or statements about them, it rests."""
+    interval: tuple[float, float] | None = None
+    """95 % confidence of the value, where it was computed."""
+    rendered: float | None = None
+    """The same for pictures that the data's own renderer made, where that is known."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a metric found, and what only it can tell of its protocol."""
+
+    value: float
+    spread: float | None = None
+    interval: tuple[float, float] | None = None
+    parts: tuple[Part, ...] = ()
+    reference: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[Input, ...] = ()
+    """What it read beside the pictures."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +87,20 @@ class Result:
     """Standard deviation over what was averaged, where it is finite and there are several."""
     interval: tuple[float, float] | None
     """95 % confidence of the value, where it was computed."""
+    parts: tuple[Part, ...]
+    """What the value is made of, where it is made of several."""
     protocol: Protocol
 
 
-def describe(name: str, files: Sequence[Path]) -> Pictures:
-    """The files of one set, hashed.
+def result(metric: str, unit: str, found: Value, about: Protocol) -> Result:
+    """What a metric found, with its protocol."""
+    return Result(
+        metric, found.value, unit, found.spread, found.interval, found.parts, protocol=about
+    )
+
+
+def describe(name: str, files: Sequence[Path]) -> Input:
+    """The pictures of one set, hashed.
 
     Raises:
         PictureError: one cannot be read.
@@ -74,7 +113,7 @@ def describe(name: str, files: Sequence[Path]) -> Pictures:
             raise PictureError(
                 f"{file} cannot be read: {error.strerror}", hint="check that you may read it"
             ) from error
-    return Pictures(name, len(files), hashlib.sha256("".join(lines).encode()).hexdigest())
+    return Input(name, len(files), hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
 def software() -> dict[str, str]:

@@ -15,8 +15,8 @@ from PIL import Image
 
 import t2i
 from t2i.runtime.errors import PictureError, ScoreError, UsageError
-from t2i.runtime.score.metrics import METRICS, Options, choose, score
-from t2i.runtime.score.pairs import match
+from t2i.runtime.score.metrics import METRICS, choose
+from t2i.runtime.score.pairs import Options, PairMetric, match, score
 from t2i.runtime.score.protocol import describe
 from t2i.runtime.score.similarity import C2, TAPS, ssim_map
 
@@ -189,6 +189,10 @@ def test_a_picture_smaller_than_the_window_is_an_error() -> None:
         t2i.score.ssim(small, small)
 
 
+def chosen(*names: str) -> dict[str, PairMetric]:
+    return {name: each for name, each in choose(names).items() if isinstance(each, PairMetric)}
+
+
 def save(folder: Path, **levels: int) -> Path:
     folder.mkdir()
     for name, level in levels.items():
@@ -229,7 +233,7 @@ def test_nothing_to_compare_is_an_error(tmp_path: Path, other: str) -> None:
 def test_a_folder_scores_the_mean_of_its_pairs(tmp_path: Path) -> None:
     a = save(tmp_path / "a", one=100, two=100)
     b = save(tmp_path / "b", one=110, two=150)
-    psnr, ssim = score(choose(["psnr", "ssim"]), match(a, b), Options(), names=("a", "b"))
+    psnr, ssim = score(chosen("psnr", "ssim"), match(a, b), Options(), names=("a", "b"))
     each = [20 * math.log10(25.5), 20 * math.log10(5.1)]
     assert psnr.value == pytest.approx(np.mean(each))
     assert psnr.spread == pytest.approx(np.std(each))
@@ -239,14 +243,14 @@ def test_a_folder_scores_the_mean_of_its_pairs(tmp_path: Path) -> None:
     assert about.pixel_range == (0.0, 255.0)
     assert (about.resize, about.extractor, about.seed) == ("none", None, None)
     assert (about.reference, about.options) == ("a", {"luma": False})
-    assert [(each.name, each.pictures) for each in about.inputs] == [("a", 2), ("b", 2)]
+    assert [(each.name, each.count) for each in about.inputs] == [("a", 2), ("b", 2)]
     assert about.software["t2i"] == t2i.__version__
 
 
 def test_an_infinite_mean_has_no_spread(tmp_path: Path) -> None:
     a = save(tmp_path / "a", one=1, two=2)
     b = save(tmp_path / "b", one=1, two=3)
-    (psnr,) = score(choose(["psnr"]), match(a, b), Options(), names=("a", "b"))
+    (psnr,) = score(chosen("psnr"), match(a, b), Options(), names=("a", "b"))
     assert (psnr.value, psnr.spread) == (math.inf, None)
 
 
@@ -266,10 +270,10 @@ def test_a_bad_pair_is_named(tmp_path: Path) -> None:
     a, b = save(tmp_path / "a", one=1), save(tmp_path / "b", one=1)
     Image.new("RGB", (50, 40)).save(b / "one.png")
     with pytest.raises(ScoreError, match=r"one\.png: the pictures differ in size"):
-        score(choose(["psnr"]), match(a, b), Options(), names=("a", "b"))
+        score(chosen("psnr"), match(a, b), Options(), names=("a", "b"))
     (b / "one.png").write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"b/one\.png"):
-        score(choose(["psnr"]), match(a, b), Options(), names=("a", "b"))
+        score(chosen("psnr"), match(a, b), Options(), names=("a", "b"))
 
 
 def test_a_map_is_white_where_pictures_are_equal(tmp_path: Path) -> None:
@@ -279,7 +283,7 @@ def test_a_map_is_white_where_pictures_are_equal(tmp_path: Path) -> None:
     half = Image.new("RGB", size)
     half.paste("white", (20, 0, 40, 20))
     half.save(b / "one.png")
-    score(choose(["ssim"]), match(a, b), Options(), names=("a", "b"), maps=tmp_path / "maps")
+    score(chosen("ssim"), match(a, b), Options(), names=("a", "b"), maps=tmp_path / "maps")
     with Image.open(tmp_path / "maps" / "one.png") as drawn:
         levels = np.asarray(drawn)
     assert levels.shape == (20 - TAPS + 1, 40 - TAPS + 1)

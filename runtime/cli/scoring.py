@@ -1,0 +1,221 @@
+"""What `t2i-score` does with pictures."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from t2i.runtime import noise, terminal
+from t2i.runtime.captions import STANDARD_INPUT, read_captions
+from t2i.runtime.cli import remarks, results
+from t2i.runtime.draw import load
+from t2i.runtime.errors import BundleError, ScoreError, UsageError
+from t2i.runtime.pictures import write_whole
+from t2i.runtime.score import pairs, sets
+from t2i.runtime.score.attributes import MAIN, Attributes
+from t2i.runtime.score.confusion import confusion_sheet
+from t2i.runtime.score.features import Extractor
+from t2i.runtime.score.metrics import choose
+from t2i.runtime.score.pairs import PairMetric
+from t2i.runtime.score.protocol import Result
+from t2i.runtime.score.references import CAPTIONS, Rendered, rendered, speaks_of_birds
+from t2i.runtime.score.sets import SetMetric, Setting, Work
+from t2i.runtime.score.sources import Drawn, Folder, Source
+
+FOLDERS = "two pictures or two folders, the reference first: `t2i-score psnr,ssim A B`"
+PICTURES = "a folder, or a bundle that draws: `t2i-score is FAKE`, `t2i-score is --model birds`"
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line, once it is parsed."""
+
+    metrics: tuple[str, ...]
+    real: Path | None
+    fake: Path | None
+    model: str | None
+    captions: str | None
+    total: int | None
+    seed: int
+    bundles: Mapping[str, str]
+    """Which bundle looks at the pictures for a metric, where another was asked for."""
+    confusion: Path | None
+    luma: bool
+    maps: Path | None
+    strict: bool
+    device: str
+    threads: int | None
+    batch_size: int
+    as_json: bool
+
+    @property
+    def reference(self) -> Path | None:
+        """A folder that stands alone is no reference."""
+        return self.real if self.fake or self.model else None
+
+    def check(self, two: Mapping[str, PairMetric], many: Mapping[str, SetMetric]) -> None:
+        """Refuse what is wrong with the command line alone.
+
+        Raises:
+            UsageError: it contradicts itself.
+        """
+        if self.model and self.fake:
+            raise UsageError(
+                "pictures come from FAKE or from --model", hint="leave out one of them"
+            )
+        if (self.captions or self.total) and not self.model:
+            raise UsageError("--captions and --total say what --model draws", hint="add --model")
+        if two and (self.model or not self.fake):
+            raise UsageError(f"{', '.join(two)}: pictures are compared two by two", hint=FOLDERS)
+        if not (self.real or self.model):
+            raise UsageError("there are no pictures to score", hint=PICTURES)
+        if self.luma and not two:
+            raise UsageError("--luma is for psnr and ssim", hint="leave it out")
+        if self.maps and not any(metric.draws_maps for metric in two.values()):
+            raise UsageError("--map draws what ssim sees", hint="add ssim to the metrics")
+        if self.confusion and "attributes" not in many:
+            raise UsageError(
+                "--confusion draws what attributes sees", hint="add attributes to the metrics"
+            )
+        if self.confusion and self.confusion.suffix.lower() != ".png":
+            raise UsageError(f"{self.confusion} is no .png", hint="end --confusion with .png")
+        for name in self.bundles:
+            if name not in many:
+                raise UsageError(
+                    f"--with {name}={self.bundles[name]} is for a metric that is not computed",
+                    hint=f"by a bundle: {', '.join(many)}" if many else "leave it out",
+                )
+
+
+def score(request: Request) -> None:
+    """Compute what was asked for, and tell it in that order."""
+    chosen = choose(request.metrics)
+    two = {name: each for name, each in chosen.items() if isinstance(each, PairMetric)}
+    many = {name: each for name, each in chosen.items() if isinstance(each, SetMetric)}
+    request.check(two, many)
+    _refuse_what_is_there(request)
+    works = _begin(request, many) if many else []
+    judges = [work.scorer for work in works if isinstance(work.scorer, Attributes)]
+    for scorer in judges if request.confusion else ():
+        scorer.judge.attribute(MAIN)
+    found = [*(_pairs(request, two) if two else []), *sets.run(works, request.batch_size)]
+    for result in sorted(found, key=lambda result: list(chosen).index(result.metric)):
+        results.tell(result, as_json=request.as_json)
+    for scorer in judges:
+        if request.confusion:
+            _save(request.confusion, scorer)
+
+
+def _pairs(request: Request, metrics: Mapping[str, PairMetric]) -> list[Result]:
+    a, b = request.real, request.fake
+    assert a, "Request.check refuses other than two"
+    assert b, "Request.check refuses other than two"
+    matched = pairs.match(a, b)
+    terminal.say(f"{len(matched.pairs):,} pair{'s' if len(matched.pairs) > 1 else ''}")
+    if matched.alone and request.strict:
+        raise ScoreError(matched.tell_alone(), hint="leave out --strict to score the others")
+    if matched.alone:
+        terminal.warn(matched.tell_alone())
+    names = (a.resolve().name, b.resolve().name)
+    options = pairs.Options(luma=request.luma)
+    found = pairs.score(metrics, matched, options, names=names, maps=request.maps)
+    if request.maps:
+        terminal.say(f"wrote {len(matched.pairs):,} maps to {request.maps}")
+    return found
+
+
+def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
+    """Get all ready, so that what cannot be computed is an error before anything is drawn."""
+    source, known = _source(request)
+    sources = {name: each.draws(source) if each.draws else source for name, each in metrics.items()}
+    for each in sources.values():
+        if request.seed + len(each) > noise.SEEDS:
+            raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+    chosen = {name: request.bundles.get(name, each.bundle) for name, each in metrics.items()}
+    extractors: dict[str, Extractor] = {}
+    for name, bundle in chosen.items():
+        if bundle not in extractors:
+            extractors[bundle] = _extractor(name, bundle, request)
+    _introduce(source, chosen)
+    return [
+        Work.begin(
+            name,
+            metric,
+            Setting(
+                extractor=extractors[chosen[name]],
+                source=sources[name],
+                seed=request.seed,
+                batch_size=request.batch_size,
+                reference=request.reference,
+                rendered=known,
+            ),
+        )
+        for name, metric in metrics.items()
+    ]
+
+
+def _source(request: Request) -> tuple[Source, Rendered | None]:
+    """The pictures, and what is known of the renderer's where a bundle draws its birds."""
+    if not request.model:
+        folder = request.fake or request.real
+        assert folder, "Request.check refuses none"
+        return Folder(folder), None
+    painter = load(request.model, device=request.device, threads=request.threads)
+    birds = speaks_of_birds(painter.manifest)
+    if not (birds or request.captions):
+        raise UsageError(
+            f"{painter.manifest.name} was not trained on drawn birds: there are no captions for it",
+            hint="name a file of them by --captions",
+        )
+    lines = read_captions(request.captions or str(CAPTIONS))
+    drawn = Drawn(
+        painter=painter,
+        lines=lines,
+        file=_called(request.captions or str(CAPTIONS)),
+        total=request.total or len(lines),
+        seed=request.seed,
+    )
+    remarks.introduce(painter, request.seed)
+    remarks.tell_what_was_not_read(painter, drawn.jobs, {}, None)
+    return drawn, rendered() if birds else None
+
+
+def _called(file: str) -> str:
+    return "standard input" if file == STANDARD_INPUT else Path(file).name
+
+
+def _extractor(metric: str, bundle: str, request: Request) -> Extractor:
+    try:
+        return Extractor.load(bundle, device=request.device, threads=request.threads)
+    except BundleError as error:
+        raise BundleError(
+            f"{metric} needs a bundle that looks at pictures: {error}",
+            hint=f"{error.hint}; or choose another by --with {metric}=BUNDLE",
+        ) from error
+
+
+def _introduce(source: Source, chosen: Mapping[str, str]) -> None:
+    """How many pictures, and who looks at them."""
+    by = [
+        f"{', '.join(name for name in chosen if chosen[name] == bundle)} by {bundle}"
+        for bundle in dict.fromkeys(chosen.values())
+    ]
+    terminal.say(" · ".join([f"{source.name}: {len(source):,} pictures", *by]))
+
+
+def _refuse_what_is_there(request: Request) -> None:
+    maps, confusion = request.maps, request.confusion
+    if maps and maps.exists() and (not maps.is_dir() or any(maps.iterdir())):
+        raise ScoreError(f"{maps} is there already", hint="choose another folder for --map")
+    if confusion and confusion.exists():
+        raise ScoreError(f"{confusion} is there already", hint="choose another --confusion")
+
+
+def _save(path: Path, scorer: Attributes) -> None:
+    sheet = confusion_sheet(scorer.counts[MAIN], scorer.values[MAIN])
+    data = io.BytesIO()
+    Image.fromarray(sheet).save(data, "PNG")
+    write_whole(path, data.getvalue())
+    terminal.say(f"wrote {path}")

@@ -1,0 +1,69 @@
+"""Diversity: how much the pictures of one caption differ from seed to seed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from t2i.runtime.errors import UsageError
+from t2i.runtime.score.protocol import Part, Value
+from t2i.runtime.score.sets import Setting
+from t2i.runtime.score.sources import Drawing, Shown, Source
+from t2i.runtime.sessions import Arrays
+
+CAPTIONS, SEEDS = 50, 16
+
+
+def draws(source: Source) -> Source:
+    """The first captions of a source, each from several seeds.
+
+    Raises:
+        UsageError: the source does not draw.
+    """
+    if isinstance(source, Drawing):
+        return source.repeated(CAPTIONS, SEEDS)
+    raise UsageError(
+        f"diversity is that of several pictures of one caption, which {source.name} cannot draw",
+        hint="`t2i-score diversity --model NAME`",
+    )
+
+
+class Diversity:
+    """Keeps the features of every picture, caption by caption."""
+
+    outputs = ("features",)
+
+    def __init__(self, setting: Setting) -> None:
+        rendered = setting.rendered
+        known = rendered and rendered.perceptual == setting.extractor.sha256
+        self.rendered = rendered if known else None
+        self.features: dict[int, list[npt.NDArray[np.floating]]] = {}
+
+    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
+        for each, features in zip(shown, seen["features"], strict=True):
+            assert each.caption is not None, "a source that draws has captions"
+            self.features.setdefault(each.caption, []).append(features)
+
+    def value(self) -> Value:
+        """The mean over captions, and its ratio to what the renderer's pictures have."""
+        distances = [mean_distance(np.stack(group)) for group in self.features.values()]
+        mean = float(np.mean(distances))
+        parts: tuple[Part, ...] = ()
+        if self.rendered:
+            ratio = mean / self.rendered.diversity
+            parts = (Part("ratio to rendered pictures", ratio, len(distances)),)
+        return Value(
+            mean,
+            spread=float(np.std(distances)),
+            parts=parts,
+            reference=self.rendered.name if self.rendered else None,
+            options={"captions": len(distances), "seeds": SEEDS},
+            inputs=(self.rendered.input,) if self.rendered else (),
+        )
+
+
+def mean_distance(features: npt.NDArray[np.floating]) -> float:
+    """Mean Euclidean distance of all pairs of different rows of (N, F)."""
+    wide = features.astype(np.float64)
+    apart = np.linalg.norm(wide[:, None] - wide, axis=2)
+    return float(apart[np.triu_indices(len(wide), 1)].mean())

@@ -1,0 +1,179 @@
+"""Bundles that look at pictures: what they see, as numbers."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from t2i.runtime import places, terminal
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.errors import ScoreError
+from t2i.runtime.pictures import Pixels
+from t2i.runtime.score.frechet import Gaussian, Moments
+from t2i.runtime.score.sources import Source
+from t2i.runtime.sessions import Arrays, Session, open_session
+from t2i.runtime.text import Tokenizer
+
+LOOKS = ("features", "score")
+"""Pipelines whose `image` graph takes pictures of any size in [-1, 1]."""
+CAPTIONS = 32  # read at once
+
+
+class Extractor:
+    """A bundle whose graph `image` makes numbers of pictures."""
+
+    def __init__(self, bundle: Bundle, *, device: str = "auto", threads: int | None = None) -> None:
+        if bundle.manifest.pipeline not in LOOKS:
+            raise ScoreError(
+                f"{bundle.name} does not look at pictures: "
+                f"it is a {bundle.manifest.pipeline!r} bundle",
+                hint="choose a bundle of features, such as birds-features, or one of scores, such "
+                "as birds-damsm",
+            )
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self.threads = threads
+        self._image = open_session(bundle, "image", device=device, threads=threads)
+        self.device = self._image.device
+
+    @classmethod
+    def load(
+        cls, name: str | Path, *, device: str = "auto", threads: int | None = None
+    ) -> "Extractor":
+        """Get a bundle ready to look.
+
+        Raises:
+            BundleError: there is no such bundle, or it is damaged.
+            ScoreError: it does not look at pictures.
+        """
+        return cls(Bundle.load(places.find(str(name))), device=device, threads=threads)
+
+    @property
+    def name(self) -> str:
+        return self.bundle.name
+
+    @property
+    def sha256(self) -> str:
+        """Of the graph: what is said around it may change, what it sees does not."""
+        return self._image.graph.sha256
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self._image.graph.outputs)
+
+    @property
+    def software(self) -> dict[str, str]:
+        """What runs its graphs."""
+        import onnxruntime
+
+        return {"onnxruntime": onnxruntime.__version__, "device": self.device}
+
+    def require(self, *outputs: str) -> None:
+        """Raises ScoreError where an output is missing."""
+        for name in outputs:
+            if name not in self.outputs:
+                raise ScoreError(
+                    f"{self.name} tells no {name!r} of a picture, only {', '.join(self.outputs)}",
+                    hint="choose another bundle by --with METRIC=BUNDLE",
+                )
+
+    def width(self, output: str) -> int | None:
+        """How many numbers of a picture an output holds, where the manifest knows it.
+
+        Raises:
+            ScoreError: there is no such output.
+        """
+        self.require(output)
+        (shape,) = (each.shape for each in self._image.graph.outputs if each.name == output)
+        size = shape[-1]
+        return size if isinstance(size, int) else None
+
+    def attribute(self, name: str) -> slice:
+        """Where the logits of an attribute stand in the output `attributes`.
+
+        Raises:
+            ScoreError: the bundle does not read this attribute.
+        """
+        start = 0
+        for each, values in self.manifest.attributes.items():
+            if each == name:
+                return slice(start, start + len(values))
+            start += len(values)
+        known = ", ".join(self.manifest.attributes) or "no attributes"
+        raise ScoreError(
+            f"{self.name} does not read {name!r} in pictures", hint=f"what it reads: {known}"
+        )
+
+    def look(self, pictures: Sequence[Pixels], outputs: Sequence[str]) -> Arrays:
+        """What a batch of pictures looks like: the outputs, (B, …) each.
+
+        Pictures of one size are looked at together, others one by one.
+
+        Raises:
+            ScoreError: some of the numbers are not finite.
+        """
+        alike = len({picture.shape for picture in pictures}) == 1
+        groups = [list(pictures)] if alike else [[picture] for picture in pictures]
+        seen = [self._image.run({"image": _planes(group)}, outputs) for group in groups]
+        found = {name: np.concatenate([each[name] for each in seen]) for name in outputs}
+        for name, array in found.items():
+            if not np.isfinite(array).all():
+                raise ScoreError(
+                    f"{self.name} computed {name!r} that are not finite",
+                    hint="take an fp32 bundle, or another --device",
+                )
+        return found
+
+    def sentences(self, captions: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Captions in the space of the pictures' codes, (N, E).
+
+        Raises:
+            ScoreError: the bundle reads no captions.
+            TextError: it knows no word of a caption.
+        """
+        if self._tokenizer is None:
+            raise ScoreError(
+                f"{self.name} reads no captions",
+                hint="choose a bundle of scores by --with METRIC=BUNDLE, such as birds-damsm",
+            )
+        made = []
+        for start in range(0, len(captions), CAPTIONS):
+            tokens = self._tokenizer.encode(captions[start : start + CAPTIONS])
+            made.append(self._text.run({"tokens": tokens}, ["sentence"])["sentence"])
+        return np.concatenate(made)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer | None:
+        text = self.manifest.text
+        roles = {graph.role for graph in self.manifest.graphs}
+        if text is None or "text" not in roles:
+            return None
+        return Tokenizer.from_json(self.bundle.read(text.tokenizer), text)
+
+    @cached_property
+    def _text(self) -> Session:
+        return open_session(self.bundle, "text", device="cpu", threads=self.threads)
+
+
+def gaussian_of(source: Source, extractor: Extractor, batch_size: int = 8) -> Gaussian:
+    """Mean and covariance of the output `features` over all pictures of a source.
+
+    Raises:
+        ScoreError: there are fewer than two, or the extractor has no such output.
+    """
+    extractor.require("features")
+    moments = Moments()
+    with terminal.progress(f"looking at {source.name}", len(source)) as bar:
+        for shown in source.batches(batch_size):
+            seen = extractor.look([each.pixels for each in shown], ["features"])
+            moments.add(seen["features"])
+            bar.advance(len(shown))
+    return moments.gaussian(extractor.sha256)
+
+
+def _planes(pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+    """Pixels (H, W, 3) of 0 … 255 as (B, 3, H, W) in [-1, 1]."""
+    levels = np.stack(pictures).astype(np.float32)
+    return np.ascontiguousarray(levels.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)

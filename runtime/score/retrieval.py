@@ -1,0 +1,132 @@
+"""R-precision: whether a picture is nearer to its own caption than to those of others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from t2i.runtime.errors import ScoreError
+from t2i.runtime.noise import DIMENSIONS, murmur3
+from t2i.runtime.score.confidence import wilson
+from t2i.runtime.score.protocol import Value
+from t2i.runtime.score.sets import Setting
+from t2i.runtime.score.sources import Caption, Shown
+from t2i.runtime.sessions import Arrays
+
+CANDIDATES = 100
+NORM_FLOOR = 1e-8
+HASH = 2
+"""Seed of the hash that draws candidates; pictures' noise is drawn with 0 and 1."""
+
+
+class Retrieval:
+    """Asks of each picture which of 100 captions is its own."""
+
+    outputs = ("code",)
+
+    def __init__(self, setting: Setting) -> None:
+        """Reads all captions.
+
+        Raises:
+            ScoreError: pictures have no captions, or too few different ones, or the extractor
+                reads none.
+        """
+        captions = setting.source.captions
+        if not captions:
+            raise ScoreError(
+                f"r-precision needs the captions of the pictures, and {setting.source.name} has "
+                "none",
+                hint="score what `t2i-run --captions FILE` wrote, or draw with --model",
+            )
+        setting.extractor.require(*self.outputs)
+        self.pool = Pool(captions)
+        self.sentences = setting.extractor.sentences(self.pool.texts)
+        self.seed = setting.seed
+        self.hits: list[bool] = []
+
+    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
+        first = self.seed + len(self.hits)
+        own = [self.pool.place(each.caption) for each in shown]
+        others = [self.pool.others(place, first + i) for i, place in enumerate(own)]
+        self.hits += retrieved(seen["code"], self.sentences, own, others).tolist()
+
+    def value(self) -> Value:
+        hits, count = sum(self.hits), len(self.hits)
+        return Value(
+            hits / count,
+            interval=wilson(hits, count),
+            reference="the pictures' own captions",
+            options={"candidates": CANDIDATES, "captions": len(self.pool.texts)},
+        )
+
+
+class Pool:
+    """The different captions of a source, among which a picture's own is to be found."""
+
+    def __init__(self, captions: Sequence[Caption]) -> None:
+        """Raises ScoreError where some caption has too few others."""
+        places: dict[str, int] = {}
+        meanings: dict[object, int] = {}
+        meaning: list[int] = []
+        for caption in captions:
+            if caption.text not in places:
+                places[caption.text] = len(places)
+                facts = caption.facts
+                means = caption.text if facts is None else frozenset(facts.items())
+                meaning.append(meanings.setdefault(means, len(meanings)))
+        self.texts = tuple(places)
+        self._places = [places[caption.text] for caption in captions]
+        self._meaning = np.array(meaning)
+        fewest = len(self.texts) - int(np.bincount(self._meaning).max())
+        if fewest < CANDIDATES - 1:
+            raise ScoreError(
+                f"r-precision finds a caption among {CANDIDATES}, and one of these has only "
+                f"{fewest} others that say something else",
+                hint=f"score pictures of {CANDIDATES} or more different captions",
+            )
+
+    def place(self, caption: int | None) -> int:
+        """Where in the pool a caption of the source stands."""
+        assert caption is not None, "its source has captions"
+        return self._places[caption]
+
+    def others(self, own: int, seed: int) -> npt.NDArray[np.int64]:
+        """The 99 captions that compete with a picture's own: all different, none of its meaning.
+
+        Captions are put in the order of MurmurHash3, with hash seed 2, of seed · 2²⁴ + place; the
+        first that are eligible compete.
+        """
+        counters = np.uint64(seed * DIMENSIONS) | np.arange(len(self.texts), dtype=np.uint64)
+        order = np.argsort(murmur3(counters, HASH), kind="stable")
+        return order[self._meaning[order] != self._meaning[own]][: CANDIDATES - 1]
+
+
+def retrieved(
+    codes: npt.NDArray[np.floating],
+    sentences: npt.NDArray[np.floating],
+    own: Sequence[int],
+    others: Sequence[npt.NDArray[np.int64]],
+) -> npt.NDArray[np.bool_]:
+    """Whether each picture's own caption is strictly nearer than all others, by the cosine.
+
+    A tie is no hit: where two captions read alike, nobody can say which was meant.
+
+    Shapes:
+        codes (B, E), sentences (N, E), own B places among the sentences, others B × 99 -> (B,)
+
+    Source: Xu et al. 2018, section 4.1; DM-GAN's official `trainer.py` for the floor of the norms.
+    """
+    near = cosines(codes, sentences)
+    rows = np.arange(len(near))
+    best_other = np.take_along_axis(near, np.stack(others), axis=1).max(1)
+    return near[rows, np.asarray(own)] > best_other
+
+
+def cosines(
+    codes: npt.NDArray[np.floating], sentences: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Of each picture with each sentence: (B, E), (N, E) -> (B, N)."""
+    a, b = codes.astype(np.float64), sentences.astype(np.float64)
+    norms = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
+    # Not a product of matrices: there, equal sentences may differ in the last bit by their places.
+    return np.einsum("be,ne->bn", a, b) / np.maximum(norms, NORM_FLOOR)
