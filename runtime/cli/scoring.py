@@ -84,8 +84,8 @@ class Request:
         for name in self.bundles:
             if name not in many:
                 raise UsageError(
-                    f"--with {name}={self.bundles[name]} is for a metric that is not computed",
-                    hint=f"by a bundle: {', '.join(many)}" if many else "leave it out",
+                    f"--with {name}={self.bundles[name]}: nothing that is computed needs it",
+                    hint=f"bundles look for {', '.join(many)}" if many else "leave it out",
                 )
 
 

@@ -43,7 +43,7 @@ def rendered(path: Path = RENDERED) -> Rendered | None:
     """The file that ships; None where it does not.
 
     Raises:
-        BundleError: it is damaged.
+        BundleError, ScoreError: it is damaged.
     """
     if not path.is_file():
         return None

@@ -231,7 +231,7 @@ def test_unknown_words_are_named() -> None:
         (["is", *drawing("--map=maps")], "--map draws what ssim sees"),
         (["is", *drawing("--confusion=x.png")], "--confusion draws what attributes sees"),
         (["attributes", *drawing("--confusion=x.jpg")], "x.jpg is no .png"),
-        (["is", *drawing("--with=fid=birds-features")], "a metric that is not computed"),
+        (["is", *drawing("--with=fid=birds-features")], "nothing that is computed needs it"),
         (["is", *drawing("--with=is")], "no pair"),
         (["is", *drawing("--seed=274877906943")], "seed is too large"),
         (["is", "--model=photographer"], "was not trained on drawn birds"),
