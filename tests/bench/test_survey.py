@@ -1,0 +1,92 @@
+"""A row of the survey: how long a system trains, and what stands beside it."""
+
+import json
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+# As `t2i-train` looks from outside: it logs, and stops when it is asked to.
+TRAINING = f"""#!{sys.executable}
+import json, pathlib, sys, time
+run = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+run.mkdir(parents=True, exist_ok=True)
+(run / "arguments").write_text(" ".join(sys.argv[1:]))
+try:
+    for seconds in range(0, 1000, 25):
+        with (run / "log.jsonl").open("a") as log:
+            print(json.dumps({{"seconds": seconds}}), file=log)
+        time.sleep(0.2)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.fixture
+def survey(bench: Callable[[str], ModuleType]) -> ModuleType:
+    return bench("survey")
+
+
+@pytest.fixture
+def training(tmp_path: Path, survey: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = tmp_path / "t2i-train"
+    program.write_text(TRAINING, encoding="utf-8")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(survey, "tool", lambda name: str(tmp_path / name))
+    return tmp_path / "run"
+
+
+def test_a_training_is_stopped_when_its_time_is_up(survey: ModuleType, training: Path) -> None:
+    survey.train("attngan", training, seconds=50)
+    assert 50 <= survey.trained_seconds(training) < 500
+    assert "attngan --preset birds --out" in (training / "arguments").read_text()
+
+
+def test_a_training_that_had_its_time_is_left_alone(survey: ModuleType, training: Path) -> None:
+    training.mkdir()
+    (training / "log.jsonl").write_text('{"seconds": 60}\n', encoding="utf-8")
+    survey.train("attngan", training, seconds=50)
+    assert not (training / "arguments").exists()
+
+
+def test_a_training_that_fails_is_no_row(
+    survey: ModuleType, training: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "tool", lambda name: "false")
+    with pytest.raises(subprocess.CalledProcessError):
+        survey.train("attngan", training, seconds=50)
+
+
+def test_shuffled_captions_keep_all_texts_and_all_facts_but_part_them(
+    survey: ModuleType, tmp_path: Path
+) -> None:
+    path = survey.shuffled(tmp_path)
+    own = [json.loads(line) for line in survey.CAPTIONS.read_text("utf-8").splitlines()]
+    mixed = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [each["text"] for each in mixed] == [each["text"] for each in own]
+    assert sorted(json.dumps(each["facts"]) for each in mixed) == sorted(
+        json.dumps(each["facts"]) for each in own
+    )
+    same = sum(a["facts"] == b["facts"] for a, b in zip(own, mixed, strict=True))
+    assert same < 0.02 * len(own)
+
+
+def test_the_generator_alone_is_kept_in_half_precision(survey: ModuleType, tmp_path: Path) -> None:
+    weights = {
+        "generator.a": np.float32([[0.5, 2.0]]),
+        "generator.count": np.int64([3]),
+        "text.b": np.float32([1.0]),
+    }
+    save_file(weights, tmp_path / "weights.safetensors")
+    survey.save_generator(tmp_path / "weights.safetensors", tmp_path / "rows" / "x.safetensors")
+    kept = load_file(tmp_path / "rows" / "x.safetensors")
+    assert set(kept) == {"generator.a", "generator.count"}
+    assert kept["generator.a"].dtype == np.float16
+    assert kept["generator.a"].tolist() == [[0.5, 2.0]]
+    assert kept["generator.count"].tolist() == [3]
