@@ -62,9 +62,14 @@ class ScoreError(T2IError):
     pass
 
 
+CLOSE = 0.7
+"""From which similarity on (difflib's) a word is worth naming: 'gray' is to 'grey', not 'on' to
+'moon'."""
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """A hint that names the closest known word, else all of them."""
     known = sorted(known)
-    if close := get_close_matches(wrong[:80], known, n=1):
+    if close := get_close_matches(wrong[:80], known, n=1, cutoff=CLOSE):
         return f"did you mean {close[0]!r}?"
     return f"known are: {', '.join(known)}" if known else "none is known here yet"
