@@ -19,6 +19,7 @@ t2i-train attngan --preset coco --data pictures    your own pictures and caption
 t2i-train attngan --resume                         go on with the newest unfinished run
 t2i-train attngan --set steps=2000 --dry-run       say what would be trained
 t2i-train attngan --preset coco --data pictures --check-data
+t2i-train attngan --write-data birds --split test --set count=500
 
 Train a system, and first what it needs.
 """
@@ -28,7 +29,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(help=HELP)
 def train(
-    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="What to train: attngan, damsm.")],
+    system: Annotated[
+        str, typer.Argument(metavar="SYSTEM", help="What to train: attngan, damsm, judge.")
+    ],
     *,
     preset: Annotated[str | None, typer.Option(help="Settings to begin with [birds].")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of pictures and captions.")] = None,
@@ -48,9 +51,18 @@ def train(
     check_data: Annotated[
         bool, typer.Option("--check-data", help="Say what is wrong with the data.")
     ] = False,
+    write_data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the drawn birds out, with masks, as a folder."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of --write-data: train, validation or test [train].")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one record at the end.")] = False,
 ) -> None:
     with terminal.explaining_errors():
+        if split and not write_data:
+            raise UsageError("--split says what --write-data writes", hint="add --write-data")
         _require_torch()
         from t2i.train import command  # after parsing: --help must not wait for torch
 
@@ -71,6 +83,9 @@ def train(
         elif dry_run:
             record = command.dry_run(order)
             _say(record, _lines(record), as_json)
+        elif write_data:
+            command.write_data(order, write_data, split or "train")
+            terminal.report(f"wrote {write_data}", next=f"t2i-train {system} --data {write_data}")
         else:
             run = command.train(order)
             if as_json:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from t2i.runtime import runs
-from t2i.runtime.errors import DataError, TrainingError, UsageError
+from t2i.runtime.errors import DataError, TrainingError, UsageError, did_you_mean
 from t2i.runtime.records import RecordError, decode, encode
 from t2i.train import data, precision, training
 from t2i.train.data.check import Report, check
+from t2i.train.data.settings import SPLITS
+from t2i.train.data.write import write
 from t2i.train.folder import next_folder, refuse_full
 from t2i.train.prerequisites import Found, Plan, check_given, plan
 from t2i.train.rehearsal import rehearse
@@ -128,6 +130,24 @@ def check_data(order: Order) -> Report:
     """Look through the data."""
     settings = order.settings()
     return check(settings.data, batch_size=settings.loop.batch_size)
+
+
+def write_data(order: Order, folder: Path, split: str) -> None:
+    """Write drawn birds out as an imagefolder, with all that is known of them.
+
+    Raises:
+        UsageError: there is no such split, or these settings draw no birds.
+        DataError: the folder exists.
+    """
+    settings = order.settings().data
+    if settings.kind != "birds":
+        raise UsageError(
+            "only drawn birds can be written out", hint="leave out --data, and pass --preset birds"
+        )
+    chosen = [each for each in SPLITS if each == split]
+    if not chosen:
+        raise UsageError(f"there is no split {split!r}", hint=did_you_mean(split, SPLITS))
+    write(settings, folder, chosen[0])
 
 
 def summary(run: runs.Run) -> dict[str, Any]:

@@ -230,3 +230,45 @@ def test_help_opens_with_examples_and_does_not_wait_for_torch() -> None:
     assert time.perf_counter() - begun < 5
     said = done.stdout
     assert said.index("t2i-train attngan --preset toy") < said.index("Settings to begin with")
+
+
+def test_drawn_birds_are_written_out_as_a_folder_that_training_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T2I_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "birds"
+    sizes = ("--preset", "toy", "--set", "count=3")
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["damsm", *arguments], catch_exceptions=False)
+
+    written = run("--write-data", str(folder), "--split", "test", *sizes)
+    assert written.exit_code == 0
+    assert f"t2i-train damsm --data {folder}" in written.stderr + written.stdout
+    row = json.loads((folder / "metadata.jsonl").read_text("utf-8").splitlines()[2])
+    assert (folder / row["file_name"]).is_file()
+    assert (folder / row["mask"]).is_file()
+    assert row["attributes"]["ground"] in ("branch", "sky", "water", "grass")
+    assert run("--data", str(folder), "--check-data", "--set", "batch_size=2").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--write-data", "birds", "--split", "tset"), 2, "'test'"),
+        (("--split", "test"), 2, "--write-data"),
+        (("--write-data", "birds", "--preset", "cub"), 2, "drawn birds"),
+    ],
+)
+def test_what_cannot_be_written_out_is_said(
+    arguments: tuple[str, ...],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["damsm", *arguments], catch_exceptions=False)
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
