@@ -79,7 +79,7 @@ def _paper(steps: int, words: int, kind: Literal["cub", "folder"], classes_apart
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=8500, batch_size=32, sample_every=0, checkpoint_every=500),
+    loop=LoopSettings(steps=8000, batch_size=32, sample_every=0, checkpoint_every=500),
     data=data.Settings(kind="birds", px=(64,), words=32, facing="right", further=6),
     embedding=64,
     text_size=128,
