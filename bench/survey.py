@@ -21,10 +21,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
+from safetensors.numpy import load_file, save
 
 from bench import mean_picture
+from bench.ship import halved
 from t2i.models.catalog import CATALOG
 from t2i.runtime import runs, terminal
 from t2i.runtime.bundle import Bundle
@@ -171,15 +172,10 @@ def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path
 
 def save_generator(weights: Path, path: Path) -> None:
     """The averaged generator in float16."""
-    from safetensors.numpy import load_file, save
-
-    kept = {
-        name: value.astype(np.float16) if value.dtype == np.float32 else value
-        for name, value in load_file(weights).items()
-        if name.startswith("generator.")
-    }
+    tensors = load_file(weights)
+    kept = {name: value for name, value in tensors.items() if name.startswith("generator.")}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, save(kept))
+    write_whole(path, save(halved(kept)))
 
 
 if __name__ == "__main__":
