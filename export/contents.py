@@ -142,7 +142,7 @@ def _manifest(
         card=None,
         check=bundle.Check(torch.__version__, BATCHES, TOLERANCES[precision], worst),
         training=training_of(trained),
-        scores=(),
+        scores=trained.run.scores,
         cost=None,
         licence=facts["licence"],
         paper=facts["paper"],

@@ -10,7 +10,7 @@ from PIL import Image
 
 from t2i import models
 from t2i.runtime import pictures
-from t2i.runtime.bundle import Bundle, Manifest
+from t2i.runtime.bundle import Bundle, Manifest, Score
 from t2i.runtime.draw import Painter
 from t2i.runtime.runs import Recipe
 from t2i.runtime.text import Tokenizer
@@ -82,12 +82,20 @@ def _about(manifest: Manifest, recipe: Recipe) -> str:
         "from PyTorch": f"at most {check.worst:.1e} in [-1, 1], {check.tolerance:.1e} is allowed "
         f"(PyTorch {check.torch}, batches of {', '.join(map(str, check.batches))})",
     }
+    rows |= {score.metric: _told(score) for score in manifest.scores}
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     text = f"## This bundle: {manifest.name}\n\n| | |\n|---|---|\n{table}\n"
     if recipe.data.get("kind") == "birds":
         knows = "draws" if manifest.pipeline == "gan" else "reads"
         text += f"\nIt {knows} drawings: the pictures it learnt from were drawn by a program.\n"
     return text
+
+
+def _told(score: Score) -> str:
+    """A number, its confidence, and what it rests on; the rest is in the manifest."""
+    between = "" if score.interval is None else " ({:.3f} … {:.3f})".format(*score.interval)
+    protocol = score.protocol
+    return f"{score.value:.3f}{between}, {protocol['pictures']:,} pictures, {protocol['extractor']}"
 
 
 def _opened(system: str) -> tuple[re.Match[str], str]:

@@ -118,6 +118,8 @@ class Score:
     interval: tuple[float, float] | None
     """95 % confidence, where it was computed."""
     protocol: dict[str, Any]
+    parts: dict[str, float] = field(default_factory=dict)
+    """What the number is made of, where it has several parts, such as one for each attribute."""
 
 
 @dataclass(frozen=True)

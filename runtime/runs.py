@@ -1,7 +1,8 @@
 """The run folder: what training leaves and export takes. Torch-free.
 
 `recipe.json`, `tokenizer.json` and `weights.safetensors` make a run; `log.jsonl`, `samples/`,
-`checkpoints/` and `needs/` are the training's own.
+`checkpoints/` and `needs/` are the training's own. Scores of its pictures, put into `scores.jsonl`,
+go into its bundles.
 """
 
 import json
@@ -12,12 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from t2i.runtime.bundle import Need
+from t2i.runtime.bundle import Need, Score
 from t2i.runtime.errors import TrainingError
-from t2i.runtime.records import RecordError, decode
+from t2i.runtime.records import RecordError, decode, loads
 
 SCHEMA = 1
 RECIPE, TOKENIZER, WEIGHTS = "recipe.json", "tokenizer.json", "weights.safetensors"
+SCORES = "scores.jsonl"
 RUNS = Path("runs")
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / "weights"
 
@@ -94,6 +96,30 @@ class Run:
                 f"{self.folder} has no {TOKENIZER}",
                 hint="pass the folder of a run: the one that `t2i-train` printed",
             ) from None
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """What `t2i-score … --json` printed of its pictures, if that was kept in `scores.jsonl`.
+
+        Raises:
+            TrainingError: it is something else.
+        """
+        path = self.folder / SCORES
+        try:
+            lines = path.read_bytes().splitlines() if path.is_file() else []
+            return tuple(_score(loads(line)) for line in lines)
+        except (OSError, RecordError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"{path} holds no scores: {error}",
+                hint="write into it what t2i-score --json prints",
+            ) from None
+
+
+def _score(result: dict[str, Any]) -> Score:
+    """The part of a result of `t2i-score` that a bundle carries on."""
+    parts = {part["name"]: part["value"] for part in result["parts"]}
+    kept = {name: result[name] for name in ("metric", "value", "interval", "protocol")}
+    return decode(Score, {**kept, "parts": parts})
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -189,7 +189,8 @@ class Drawn:
     def inputs(self) -> tuple[Input, ...]:
         said = json.dumps([(line.caption, line.facts) for line in self.lines])
         return (
-            Input(self.name, self.total, self.painter.bundle.sha256),
+            # Of the graph, not of the manifest, which will carry the scores itself.
+            Input(self.name, self.total, self.painter.bundle.graph("generator").sha256),
             Input(self.file, len(self.lines), hashlib.sha256(said.encode()).hexdigest()),
         )
 

@@ -95,3 +95,31 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
         _ = runs.Run(tmp_path).recipe
     with pytest.raises(TrainingError, match=r"has no tokenizer\.json"):
         _ = runs.Run(tmp_path).tokenizer
+
+
+def test_scores_that_were_kept_beside_a_run_go_with_it(tmp_path: Path) -> None:
+    folder = write(tmp_path / "run")
+    assert runs.Run(folder).scores == ()
+    line = {
+        "metric": "attributes",
+        "value": 0.5,
+        "unit": "",
+        "spread": None,
+        "interval": [0.4, 0.6],
+        "parts": [{"name": "wing", "value": 0.5, "count": 8, "interval": None, "rendered": None}],
+        "protocol": {"pictures": 8, "extractor": "judge 0123"},
+    }
+    (folder / "scores.jsonl").write_text(json.dumps(line) + "\n")
+    (score,) = runs.Run(folder).scores
+    assert (score.metric, score.value, score.interval) == ("attributes", 0.5, (0.4, 0.6))
+    assert score.parts == {"wing": 0.5}
+    assert score.protocol == line["protocol"]
+
+
+@pytest.mark.parametrize("text", ["{}", "attributes 0.5", '{"metric": 1, "parts": []}', "[1]"])
+def test_what_is_no_score_is_said(text: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "run")
+    (folder / "scores.jsonl").write_text(text)
+    with pytest.raises(TrainingError, match=r"scores\.jsonl") as caught:
+        _ = runs.Run(folder).scores
+    assert "t2i-score" in caught.value.hint
