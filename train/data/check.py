@@ -122,8 +122,10 @@ def check(settings: Settings, *, batch_size: int = 16, decode: int = 2000) -> Re
 
 def _birds(settings: Settings) -> Report:
     """Drawn birds have no faults, but words and lengths all the same."""
-    facts = (facts_of(settings.seed, "train", index) for index in range(settings.count))
-    texts = [birds.phrase(each, Dice(n), settings.words) for n, each in enumerate(facts)]
+    texts = [
+        birds.phrase(facts_of(settings.seed, "train", n, settings.traits), Dice(n), settings.words)
+        for n in range(settings.count)
+    ]
     return _report(
         settings,
         pictures=(settings.count, settings.count, 0),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Split = Literal["train", "validation", "test"]
+Traits = Literal["told", "free"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
@@ -23,6 +24,8 @@ class Settings:
     """How many drawn birds make an epoch."""
     facing: Literal["both", "right"] = "both"
     """`right`: every drawn bird looks right, and turning it is the last step at run time."""
+    traits: Traits = "told"
+    """What drawn birds are like: as often as captions tell it, or free of each other."""
     further: int = 0
     """Drawn birds: captions of yet other birds that come with each picture, without theirs."""
     crop: bool = True

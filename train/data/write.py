@@ -34,7 +34,7 @@ def write(
     (draft / "images").mkdir(parents=True)
     (draft / "masks").mkdir()
     (draft / "parts.json").write_text(json.dumps(PARTS) + "\n", encoding="utf-8")
-    series = Series(split, settings.px[-1], settings.seed, settings.facing)
+    series = Series(split, settings.px[-1], settings.seed, settings.facing, settings.traits)
     with (
         (draft / "metadata.jsonl").open("w", encoding="utf-8") as metadata,
         progress("writing birds", settings.count) as bar,

@@ -5,12 +5,12 @@
 numbers together decide the picture and nothing else does.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from t2i.train.data.dice import Dice, mix_text
-from t2i.train.data.settings import Split
+from t2i.train.data.settings import Split, Traits
 
 Facts = Mapping[str, str]
 
@@ -158,12 +158,7 @@ def _part_colours(dice: Dice) -> Facts:
 
 def _marks(dice: Dice, bird: Bird) -> Facts:
     """At most three of bill, bars, rings and the like, none in the colour it lies on."""
-    under = {
-        "wing_bars": {bird.wing},
-        "eye_ring": {bird.head},
-        "mask": {bird.head},
-        "eyebrow": {bird.head, bird.crown},
-    }
+    under = _under_marks(bird)
     likely = {
         "beak": 0.40,
         "beak_colour": 0.26,
@@ -188,6 +183,37 @@ def _marks(dice: Dice, bird: Bird) -> Facts:
     return facts
 
 
+def _under_marks(bird: Bird) -> dict[str, set[str]]:
+    """The colours on which a mark of the same colour would not show."""
+    return {
+        "wing_bars": {bird.wing},
+        "eye_ring": {bird.head},
+        "mask": {bird.head},
+        "eyebrow": {bird.head, bird.crown},
+    }
+
+
+def sample_free(dice: Dice) -> Facts:
+    """Facts of which none can be guessed from another, and none is seldom: for learning to see.
+
+    A part has the main colour somewhat more often, because plain birds are common elsewhere.
+    """
+    main = dice.choice(COLOURS)
+    free = {name: dice.choice(values) for name, values in VALUES.items()}
+    free |= {part: main for part in PARTS if dice.chance(0.25)} | {"back": main}
+    for name, colours in _under_marks(Bird(**free)).items():
+        if free[name] in colours:
+            free[name] = NONE
+    if free["mask"] != NONE and free["eyebrow"] == "black":
+        free["eyebrow"] = NONE  # the two would run into each other
+    unsaid = complete({})
+    said = {name: free[name] for name in VALUES if free[name] != getattr(unsaid, name)}
+    return {"main": main, **{part: free[part] for part in PARTS}, **said}
+
+
+SAMPLE: dict[Traits, Callable[[Dice], Facts]] = {"told": sample, "free": sample_free}
+
+
 def combinations(facts: Facts) -> Iterator[str]:
     """Each pairing of the main colour with another stated part's colour: `red-wing-black`."""
     main = main_colour(facts)
@@ -203,7 +229,7 @@ def split_of(combination: str) -> Split:
 
 
 @lru_cache(maxsize=2**16)
-def facts_of(seed: int, split: Split, index: int) -> Facts:
+def facts_of(seed: int, split: Split, index: int, traits: Traits = "told") -> Facts:
     """The facts of one picture.
 
     Training pictures show no held-out combination; test (and validation) pictures each show at
@@ -211,7 +237,7 @@ def facts_of(seed: int, split: Split, index: int) -> Facts:
     """
     dice = Dice(seed, mix_text(split), index)
     while True:
-        facts = sample(dice)
+        facts = SAMPLE[traits](dice)
         splits = {split_of(combination) for combination in combinations(facts)}
         allowed = {"train", split}
         if splits <= allowed and (split == "train" or split in splits):

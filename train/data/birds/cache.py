@@ -25,7 +25,7 @@ from t2i.train.data.birds.attributes import Bird, Facts, complete, facts_of
 from t2i.train.data.birds.pose import NOISE
 from t2i.train.data.birds.render import VERSION, draw
 from t2i.train.data.dice import Dice, mix_text
-from t2i.train.data.settings import Split
+from t2i.train.data.settings import Split, Traits
 
 CHUNK = 64
 """Pictures in one file."""
@@ -45,14 +45,15 @@ class Series:
     side: int
     seed: int = 0
     facing: str = "both"
+    traits: Traits = "told"
 
     @property
     def folder(self) -> Path:
         name = f"v{VERSION}-{self.side}px-{self.split}-{self.facing}-seed{self.seed}"
-        return cache_folder() / "birds" / name
+        return cache_folder() / "birds" / (name if self.traits == "told" else f"{name}-free")
 
     def facts(self, index: int) -> Facts:
-        return facts_of(self.seed, self.split, index)
+        return facts_of(self.seed, self.split, index, self.traits)
 
     def bird(self, index: int) -> Bird:
         return complete(self.facts(index))

@@ -35,7 +35,8 @@ class Birds(Dataset):
         tokenizer = word_tokenizer(captions.vocabulary())
         super().__init__(settings, tokenizer, COLOURS)
         self.split = split
-        self.series = Series(split, drawn_px(settings.px), settings.seed, settings.facing)
+        side = drawn_px(settings.px)
+        self.series = Series(split, side, settings.seed, settings.facing, settings.traits)
         if ready:
             self.series.fill(settings.count)
 
@@ -62,7 +63,7 @@ class Birds(Dataset):
 
     def said(self, key: int) -> Said:
         """A caption of some bird of this split, of which there is no end."""
-        facts = facts_of(self.settings.seed, self.split, key)
+        facts = facts_of(self.settings.seed, self.split, key, self.settings.traits)
         dice = Dice(key)
         caption = captions.phrase(facts, dice, self.settings.words)
         return Said(self.tokens(caption, dice), complete(facts).codes)
@@ -100,6 +101,7 @@ class Birds(Dataset):
             "seed": self.settings.seed,
             "drawn_px": self.series.side,
             "facing": self.settings.facing,
+            "traits": self.settings.traits,
             "attributes": {name: list(values) for name, values in VALUES.items()},
             "noise": list(NOISE),
         }
