@@ -5,7 +5,7 @@
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -79,7 +79,6 @@ class Tiny:
             nn.Linear(NOISE, width), nn.BatchNorm1d(width), nn.Linear(width, PIXELS)
         ).to(device)
         self.critic = nn.Linear(PIXELS, 1).to(device)
-        self.finished_with = 0
         self.players = {
             "generator": Player(
                 self.generator,
@@ -110,10 +109,6 @@ class Tiny:
     def sample(self, batch: Batch, averaged: Mapping[str, nn.Module]) -> Tensor:
         drawn: Tensor = averaged["generator"](self.noise(batch)).view(-1, 3, PX, PX)
         return drawn
-
-    def finish(self, averaged: Mapping[str, nn.Module], batches: Iterable[Batch]) -> None:
-        self.finished_with = len(list(batches))
-        averaged["generator"][1].running_mean.fill_(0.25)
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return {"generator": averaged["generator"]}

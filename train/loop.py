@@ -21,7 +21,7 @@ from t2i.train.folder import RunFolder
 from t2i.train.log import Line, Log
 from t2i.train.players import Players
 from t2i.train.precision import autocast, check_precision, emulated, repeatable
-from t2i.train.recipe import Drawing, Finishing, Recipe, Update
+from t2i.train.recipe import Drawing, Recipe, Update
 from t2i.train.samples import save_samples
 from t2i.train.settings import LoopSettings, check_settings
 
@@ -32,8 +32,6 @@ LOG_EVERY = 10
 """Steps between two lines of the log."""
 SAMPLES = 16
 """Pictures of a sample grid."""
-FINISHING_BATCHES = 50
-"""How many batches a recipe gets for its work after the last step."""
 
 
 class Loop:
@@ -157,25 +155,12 @@ class Loop:
         return self.dataset.fixed(SAMPLES)
 
     def finish(self) -> None:
-        """The recipe's last work, then the last weights."""
+        """Write the last weights."""
         if self.finished:  # before this process began
             self.publish()
             return
-        if isinstance(self.recipe, Finishing):
-            if self.saved != self.step:  # the steps are not lost if the last work is cut short
-                self.checkpoint()
-            with self.players.showing() as averaged:
-                self.recipe.finish(averaged, self.last_batches())
         self.finished = True
         self.checkpoint()
-
-    def last_batches(self) -> Iterator[Batch]:
-        """What the steps after the last would be given."""
-        stop = self.step + FINISHING_BATCHES
-        with terminal.progress("finishing", FINISHING_BATCHES) as bar:
-            for batch in batches(self.dataset, self.settings, self.step, stop):
-                yield replace(batch, step=self.step).to(self.device)
-                bar.advance()
 
     def checkpoint(self) -> None:
         """Write all that resuming needs, then the weights to export."""

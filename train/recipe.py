@@ -1,6 +1,6 @@
 """What a recipe and the loop say to each other: players, updates, and what is known of the data."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -81,14 +81,6 @@ class Drawing(Protocol):
 
     def sample(self, batch: "Batch", averaged: Mapping[str, nn.Module]) -> Tensor:
         """Pictures (B, 3, H, W) in [-1, 1] for the captions of a batch; networks in eval mode."""
-
-
-@runtime_checkable
-class Finishing(Protocol):
-    """A recipe with work left after the last step, such as measuring batch statistics anew."""
-
-    def finish(self, averaged: Mapping[str, nn.Module], batches: Iterable["Batch"]) -> None:
-        """Called once, without gradients and in eval mode, before the last weights are written."""
 
 
 class Settings(Protocol):

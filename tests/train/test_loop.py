@@ -25,7 +25,7 @@ from t2i.train.batches import parts
 from t2i.train.command import Order, train
 from t2i.train.data.batch import Batch
 from t2i.train.folder import RunFolder
-from t2i.train.loop import FINISHING_BATCHES, Loop
+from t2i.train.loop import Loop
 from t2i.train.prerequisites import Plan
 from t2i.train.recipe import Player, Update
 from t2i.train.training import record
@@ -84,19 +84,18 @@ def test_a_run_leaves_what_export_needs(tiny: Path) -> None:
     assert {key.partition(".")[0] for key in load_file(run.weights)} == {"generator"}
     assert run.tokenizer == Specks(TOY.data).tokenizer
     checkpoints = sorted(each.name for each in (run.folder / "checkpoints").iterdir())
-    assert checkpoints == ["00000020", "00000025", "00000025-finished"]
+    assert checkpoints == ["00000015", "00000020", "00000025-finished"]
     samples = sorted(each.name for each in (run.folder / "samples").iterdir())
     assert samples == ["00000010.png", "00000020.png", "00000025.png"]
 
 
-def test_what_is_exported_is_the_average_after_the_last_work(tiny: Path) -> None:
+def test_what_is_exported_is_the_average(tiny: Path) -> None:
     run = train(seedling())
     weights = load_file(run.weights)
     state = load_file(run.folder / "checkpoints" / "00000025-finished" / "tensors.safetensors")
     for key, value in weights.items():
         assert torch.equal(value, state[f"average.generator.{key.removeprefix('generator.')}"])
     assert not torch.equal(weights["generator.0.weight"], state["networks.generator.0.weight"])
-    assert weights["generator.1.running_mean"].unique().tolist() == [0.25], "finish() came before"
 
 
 @pytest.mark.parametrize("dies_at", [3, 5, 12, 24])
@@ -254,9 +253,8 @@ def test_a_run_may_be_made_longer(tiny: Path) -> None:
     assert losses(longer) == losses(train(seedling()))
 
 
-@pytest.mark.parametrize("cut", ["last work", "weights"])
 def test_a_kill_after_the_last_step_loses_nothing(
-    cut: str, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: Any) -> None:
         raise Stopped
@@ -264,10 +262,7 @@ def test_a_kill_after_the_last_step_loses_nothing(
     whole, calls = train(seedling(keep=1)), []
     play = Loop.play
     with monkeypatch.context() as patch:
-        if cut == "last work":
-            patch.setattr(Tiny, "finish", die)
-        else:
-            patch.setattr(Loop, "publish", lambda loop: die() if loop.finished else None)
+        patch.setattr(Loop, "publish", lambda loop: die() if loop.finished else None)
         with pytest.raises(Stopped):
             train(seedling(keep=1))
     monkeypatch.setattr(Loop, "play", lambda *each: (calls.append(each), play(*each))[1])
@@ -303,13 +298,6 @@ def test_a_checkpoint_of_other_networks_is_refused(tiny: Path) -> None:
     run = train(seedling())
     with pytest.raises(TrainingError, match="belong to other networks"):
         train(replace(seedling(width=9), preset=None, resume=True, out=run.folder))
-
-
-def test_the_recipe_gets_batches_for_its_last_work(tiny: Path) -> None:
-    recipe = Tiny(TOY, CPU)
-    run = RunFolder(tiny, record(Plan("tiny", "toy", TOY, {}), recipe, Specks(TOY.data), {}))
-    Loop(recipe, Specks(TOY.data), TOY.loop, CPU, run).train()
-    assert recipe.finished_with == FINISHING_BATCHES
 
 
 @pytest.mark.slow
