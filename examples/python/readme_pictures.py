@@ -13,9 +13,9 @@ import t2i
 
 CAPTIONS = (
     "a red bird",
-    "a purple bird with yellow wings",
-    "a black bird with a red head",
-    "a large yellow bird on the grass",
+    "a small yellow bird with black wings",
+    "a blue bird with an orange breast under the sky",
+    "a green bird with a red head on the grass",
 )
 MARGIN_PX, TEXT_PX = 12, 28
 INK, PAPER = (60, 60, 60), (255, 255, 255)
