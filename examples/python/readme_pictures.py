@@ -14,7 +14,7 @@ import t2i
 CAPTIONS = (
     "a red bird",
     "a small yellow bird with black wings",
-    "a blue bird with an orange breast under the sky",
+    "a blue bird with an orange breast",
     "a green bird with a red head on the grass",
 )
 MARGIN_PX, TEXT_PX = 12, 28
