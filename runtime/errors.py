@@ -62,9 +62,9 @@ class ScoreError(T2IError):
     pass
 
 
-CLOSE = 0.7
-"""From which similarity on (difflib's) a word is worth naming: 'gray' is to 'grey', not 'on' to
-'moon'."""
+CLOSE = 0.65
+"""From which similarity on (difflib's) a word is worth naming: 'rde' is to 'red', not 'rose' to
+'turquoise'."""
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

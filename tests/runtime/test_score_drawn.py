@@ -102,7 +102,7 @@ def test_a_score_carries_its_whole_protocol() -> None:
     assert (about["pictures"], about["seed"]) == (5, 3)
     assert about["resize"].startswith("by the graph of birds-features")
     drawn, captions = about["inputs"]
-    assert drawn == {"name": "colourist", "count": 5, "sha256": painter.sha256}
+    assert drawn == {"name": "colourist", "count": 5, "sha256": painter.graph("generator").sha256}
     assert (captions["name"], captions["count"]) == ("primary.jsonl", 12)
     assert {"onnxruntime", "device", "numpy", "t2i"} <= set(about["software"])
     assert about["options"] == {"read as": {"main": "back"}}
