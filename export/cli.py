@@ -29,7 +29,7 @@ compared with PyTorch first; one that differs is deleted, and nothing is written
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-System = Annotated[str, typer.Argument(help="What to export: attngan, damsm.")]
+System = Annotated[str, typer.Argument(help="What to export: attngan, damsm, judge.")]
 RunFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
 ]

@@ -14,8 +14,9 @@ class System:
     """Name in prose, as the paper writes it."""
     source: str
     """Authors and venue."""
-    family: Literal["gan", "matching"]
-    """What it is: a picture-drawing GAN, or a model that matches pictures and captions."""
+    family: Literal["gan", "matching", "judging"]
+    """What it is: a picture-drawing GAN, a model that matches pictures and captions, or one that
+    judges pictures."""
     pipeline: Literal["gan", "tokens", "latent", "score", "features"]
     """How its bundle runs (the manifest's word)."""
     parent: str | None = None
@@ -31,4 +32,5 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
 }

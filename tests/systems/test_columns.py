@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from systems.columns import STEPS, Column, command
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.proof import read_arrays, replay
 from t2i.runtime.records import decode
+from t2i.runtime.runs import Run
 from t2i.runtime.sessions import open_session
 from t2i.train import data
 from t2i.train.cli import app as train_app
@@ -45,10 +47,16 @@ def test_a_run_says_how_it_came_about(column: Column) -> None:
     assert column.bundle.manifest.training.settings == recipe.settings
 
 
+def paper_sizes(models: Any, run: Run) -> Any:
+    """The paper's sizes are the defaults; what has none, the data of the run decide."""
+    asked = [each.name for each in fields(models.Settings) if each.default is MISSING]
+    return decode(models.Settings, {name: run.recipe.network[name] for name in asked})
+
+
 def test_every_exported_weight_has_an_official_name(column: Column) -> None:
     models = import_module(f"t2i.models.{column.system}")
     with torch.device("meta"):
-        networks = models.networks(models.Settings(vocabulary=10))
+        networks = models.networks(paper_sizes(models, column.run))
     for prefix, network in networks.items():
         ours = tuple(models.RENAMES[prefix].values())
         for name in network.state_dict():
@@ -116,9 +124,22 @@ def test_every_graph_gives_the_documented_shapes_alone_as_in_company(column: Col
         outputs = [each.name for each in graph.outputs]
         together = session.run(feeds, outputs)
         alone = session.run({name: value[:1] for name, value in feeds.items()}, outputs)
-        sizes = {"B": 2, "T": proof[f"{column.bundle.manifest.graphs[0].role}.in.tokens"].shape[1]}
+        sizes: dict[int | str, int] = {"B": 2}
+        for each in graph.inputs:
+            sizes |= dict(zip(each.shape, feeds[each.name].shape, strict=True))
+        assert sizes["B"] == 2
         for each in graph.outputs:
-            shape = tuple(sizes[n] if isinstance(n, str) else n for n in each.shape)
+            shape = tuple(sizes.get(n, n) for n in each.shape)
             assert together[each.name].shape == shape
             gap = np.abs(together[each.name][:1].astype(float) - alone[each.name])
             assert gap.max() <= LEVEL, each.name
+
+
+def test_a_bundle_holds_what_its_kind_needs(column: Column) -> None:
+    """Words only where captions are read, a preview only where pictures are drawn."""
+    manifest = column.bundle.manifest
+    draws = manifest.pipeline == "gan"
+    assert (manifest.text is None) == (manifest.condition == "none")
+    assert (column.path / "tokenizer.json").is_file() == (manifest.text is not None)
+    assert (manifest.preview is not None) == draws
+    assert ("It draws drawings" in column.bundle.read("card.md").decode()) == draws
