@@ -98,8 +98,13 @@ class Painter:
 
     @property
     def vocabulary(self) -> Collection[str]:
-        """The words, or class names, that it knows."""
+        """The words, class names or characters that it knows."""
         return self._tokenizer.vocabulary if self._tokenizer else ()
+
+    @property
+    def unit(self) -> str:
+        """What it reads one by one: words, or characters."""
+        return self._tokenizer.unit if self._tokenizer else "word"
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def tell_what_was_not_read(
         )
     surplus = [reading.surplus for reading in readings if reading.surplus]
     if surplus and painter.manifest.text:
-        cut = f"{sum(surplus):,} word{'s' if sum(surplus) > 1 else ''} cut"
+        cut = f"{sum(surplus):,} {painter.unit}{'s' if sum(surplus) > 1 else ''} cut"
         captions = f", from {len(surplus):,} captions" if len(surplus) > 1 else ""
         length = painter.manifest.text.length
         terminal.warn(f"{cut}{captions}: {painter.manifest.name} reads {length} of a caption")

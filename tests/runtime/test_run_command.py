@@ -17,7 +17,7 @@ import t2i
 from t2i.runtime.bundle import Text
 from t2i.runtime.cli.run import app
 from t2i.runtime.draw import Painter
-from t2i.runtime.text import word_tokenizer
+from t2i.runtime.text import character_tokenizer, word_tokenizer
 
 COMMAND = (sys.executable, "-c", "from t2i.runtime.cli.run import main; main()")
 
@@ -223,6 +223,16 @@ def test_a_bundle_of_classes_takes_a_whole_caption_as_a_name(here: Path, own_bun
     assert done.exit_code == 0, done.stderr
     assert records(done.stdout)[0]["words"] == ["blue jay"]
     assert "did you mean 'blue jay'" in failed(run("blue jai", "--model", own_bundle))
+
+
+def test_a_bundle_that_reads_letters_counts_and_names_letters(here: Path, own_bundle: Path) -> None:
+    (own_bundle / "tokenizer.json").write_bytes(character_tokenizer())
+    save_manifest(own_bundle, manifest(own_bundle, "own"))
+    done = run("kingfisherälike", "--model", own_bundle, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert "own does not know 'ä'" in done.stderr
+    assert f"2 characters cut: own reads {LENGTH} of a caption\n" in done.stderr
+    assert records(done.stdout)[0]["words"] == ["kingfisherli"]
 
 
 # What the system may refuse
