@@ -72,7 +72,7 @@ class Request:
         if not (self.real or self.model):
             raise UsageError("there are no pictures to score", hint=PICTURES)
         if self.luma and not two:
-            raise UsageError("--luma is for psnr and ssim", hint="leave it out")
+            raise UsageError("--luma is for metrics of pairs", hint="leave it out")
         if self.maps and not any(metric.draws_maps for metric in two.values()):
             raise UsageError("--map draws what ssim sees", hint="add ssim to the metrics")
         if self.confusion and "attributes" not in many:

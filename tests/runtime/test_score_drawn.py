@@ -227,7 +227,7 @@ def test_unknown_words_are_named() -> None:
         (["is", "a", "--captions=primary.jsonl"], "add --model"),
         (["is", "a", "--total=3"], "add --model"),
         (["diversity", "."], "cannot draw"),
-        (["is", *drawing("--luma")], "--luma is for psnr and ssim"),
+        (["is", *drawing("--luma")], "--luma is for metrics of pairs"),
         (["is", *drawing("--map=maps")], "--map draws what ssim sees"),
         (["is", *drawing("--confusion=x.png")], "--confusion draws what attributes sees"),
         (["attributes", *drawing("--confusion=x.jpg")], "x.jpg is no .png"),
