@@ -18,6 +18,8 @@ class Settings:
     """Sides of the pictures in a batch, smallest first."""
     words: int = 18
     """Longest caption; of a longer one so many words are picked at random, in their order."""
+    characters: int | None = None
+    """Captions are read letter by letter, and cut after so many; None = word by word."""
     count: int = 8000
     """How many drawn birds make an epoch."""
     facing: Literal["both", "right"] = "both"
