@@ -66,6 +66,9 @@ Captions = Annotated[
 Total = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Pictures to draw; one a caption by default.")
 ]
+NearestClass = Annotated[
+    bool, typer.Option("--nearest-class", help="Draw captions as the classes they are near to.")
+]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of picture 0, and of candidates.")]
 With = Annotated[
     list[str] | None,
@@ -97,6 +100,7 @@ def score(
     model: Model = None,
     captions: Captions = None,
     total: Total = None,
+    nearest_class: NearestClass = False,
     seed: Seed = 0,
     bundles: With = None,
     confusion: Confusion = None,
@@ -121,6 +125,7 @@ def score(
                 model=model,
                 captions=captions,
                 total=total,
+                nearest_class=nearest_class,
                 seed=seed,
                 bundles=dict(map(_pair, bundles or ())),
                 confusion=confusion,
