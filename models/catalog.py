@@ -24,6 +24,13 @@ class System:
 
 CATALOG = {
     "attngan": System("attngan", "AttnGAN", "Xu et al., CVPR 2018", family="gan", pipeline="gan"),
+    "charcnnrnn": System(
+        "charcnnrnn",
+        "char-CNN-RNN",
+        "Reed et al., CVPR 2016",
+        family="matching",
+        pipeline="score",
+    ),
     "damsm": System(
         "damsm",
         "DAMSM",
