@@ -23,6 +23,9 @@ class System:
 
 
 CATALOG = {
+    "acgan": System(
+        "acgan", "AC-GAN", "Odena, Olah and Shlens, ICML 2017", family="gan", pipeline="gan"
+    ),
     "attngan": System("attngan", "AttnGAN", "Xu et al., CVPR 2018", family="gan", pipeline="gan"),
     "charcnnrnn": System(
         "charcnnrnn",
