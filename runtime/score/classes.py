@@ -66,10 +66,10 @@ def accuracy_by_resolution(
     resolutions: Sequence[int] = RESOLUTIONS,
     batch_size: int = 8,
 ) -> Value:
-    """Share of pictures that are known for their class, the more they are shrunk the fewer.
+    """Share of pictures that are known for their class once they are shrunk.
 
-    A picture is shrunk so that its shorter side has the resolution, and enlarged again; Pillow's
-    bilinear filter does both. If smaller ones are known as well, the large ones tell nothing more.
+    A picture is shrunk so that its shorter side has the resolution, and enlarged again. Where
+    smaller ones are known as well, the large ones tell nothing more.
 
     Args:
         pictures: a folder, uint8 (B, H, W, 3), or a sequence of pictures.
@@ -90,17 +90,14 @@ def accuracy_by_resolution(
             f"{len(source):,} pictures have {len(wanted):,} classes",
             hint="name the class of each picture, in their order",
         )
-    hits, place = dict.fromkeys(sorted(resolutions), 0), 0
+    hits, named = dict.fromkeys(sorted(resolutions), 0), iter(wanted)
     for shown in source.batches(batch_size):
-        named = wanted[place : place + len(shown)]
-        place += len(shown)
+        classes = [next(named) for _ in shown]
         for px in hits:
             found = classifier.classify([seen_at(each.pixels, px) for each in shown])
-            hits[px] += sum(a == b for a, b in zip(named, found, strict=True))
-    parts = [
-        Part(f"{px} px", hit / len(source), len(source), wilson(hit, len(source)))
-        for px, hit in hits.items()
-    ]
+            hits[px] += sum(a == b for a, b in zip(classes, found, strict=True))
+    count = len(source)
+    parts = [Part(f"{px} px", n / count, count, wilson(n, count)) for px, n in hits.items()]
     return Value(
         parts[-1].value,
         interval=parts[-1].interval,

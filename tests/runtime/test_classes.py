@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 import t2i
+from t2i.runtime import rules
 from t2i.runtime.bundle import Bundle, Text
 from t2i.runtime.classes import class_of, nearest_class
 from t2i.runtime.cli.run import app
@@ -182,6 +183,14 @@ def test_python_takes_captions_for_classes_too(
     assert differ(np.asarray(near), np.asarray(exact)) <= 1
     painted = painter.paint(["a wren"], seeds=[3]).pictures[0]
     assert differ(painted, np.asarray(exact)) <= 1
+
+
+def test_a_class_bundle_needs_its_classes(aviary: Path) -> None:
+    sound = Bundle.load(aviary).manifest
+    assert sound.text
+    assert list(rules.problems(replace(sound, classes=())))
+    long = replace(sound.text, length=2)
+    assert list(rules.problems(replace(sound, text=long))), "a name is one token"
 
 
 @pytest.mark.parametrize(
