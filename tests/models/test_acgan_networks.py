@@ -65,6 +65,13 @@ def test_the_papers_layers_stand_in_the_papers_order() -> None:
     assert [each.out_channels for each in convolutions] == [16, 32, 64, 128, 256, 512]
 
 
+def test_every_weight_of_the_critic_has_a_name_in_the_port() -> None:
+    with torch.device("meta"):
+        weights = acgan.Critic(IMAGENET).state_dict()
+    ours = acgan.RENAMES["critic"].values()
+    assert not [name for name in weights if not any(name.startswith(f"{each}.") for each in ours)]
+
+
 @pytest.mark.parametrize("widths", [(8,), (8, 6), (8, 6, 4), (8, 6, 4, 2)])
 @pytest.mark.parametrize("judging", [(4,), (4, 6), (4, 6, 8, 10, 12)])
 def test_every_size_is_drawn_and_judged(widths: tuple[int, ...], judging: tuple[int, ...]) -> None:
