@@ -41,4 +41,5 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
 }
