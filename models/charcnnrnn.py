@@ -179,8 +179,8 @@ def networks(settings: Settings) -> dict[str, TextEncoder | ImageEncoder]:
 def initialise(encoder: TextEncoder) -> None:
     """Start with layers that pass on as much as they see, of whatever width.
 
-    The official start, uniform in (-0.08, 0.08), is about that for the paper's widths; through
-    narrow layers it lets so little pass that they learn nothing.
+    The official start, uniform in (-0.08, 0.08), does about that at the paper's widths; through
+    narrow layers it lets all captions come out alike.
 
     Source: He et al. 2015, equation 10.
     """

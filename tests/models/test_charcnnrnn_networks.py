@@ -60,6 +60,27 @@ def test_the_order_of_letters_matters() -> None:
     assert not torch.allclose(sentences[0], sentences[1])
 
 
+def variety(encoder: charcnnrnn.TextEncoder, tokens: torch.Tensor) -> float:
+    """How far captions differ, as a share of what all have in common."""
+    with torch.no_grad():
+        sentences = encoder(tokens)
+    return float(sentences.std(dim=0).mean() / sentences.abs().mean())
+
+
+@pytest.mark.parametrize("widths", [(384, 512, 512), (32, 64, 64)])
+def test_captions_differ_before_the_first_step_however_narrow_the_layers(
+    widths: tuple[int, int, int],
+) -> None:
+    first, second, size = widths
+    settings = replace(SMALL, first_width=first, second_width=second, recurrent_size=size)
+    encoder, tokens = charcnnrnn.TextEncoder(settings), torch.randint(1, UNKNOWN, (8, 60))
+    charcnnrnn.initialise(encoder)
+    assert variety(encoder, tokens) > 0.1
+    for parameter in encoder.parameters():
+        nn.init.uniform_(parameter, -0.08, 0.08)
+    assert (variety(encoder, tokens) > 0.05) == (widths == (384, 512, 512))
+
+
 @pytest.mark.parametrize("px", [16, 32, 57, 128])
 def test_pictures_of_any_size_are_seen_alike_alone_and_in_company(px: int) -> None:
     image, pictures = encoders()["image"], torch.randn(2, 3, px, px)
