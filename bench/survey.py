@@ -74,7 +74,7 @@ def point(system: str, folder: Path, minutes: int) -> dict[str, Any]:
             "minutes": round(trained_seconds(folder / "run") / 60, 1),
             "steps": recipe.steps,
             "images_seen": recipe.images_seen,
-            "scores": score(METRICS, ["--model", str(bundle), *some]),
+            "scores": score(METRICS, [*drawn_by(Bundle.load(bundle)), *some]),
         }
         write_whole(kept, json.dumps(found, ensure_ascii=False).encode())
     point: dict[str, Any] = json.loads(kept.read_bytes())
@@ -113,6 +113,12 @@ def export(system: str, folder: Path) -> Path:
     return bundle
 
 
+def drawn_by(bundle: Bundle) -> list[str]:
+    """How to ask for the test captions; what draws classes takes the one that each is near to."""
+    near = ["--nearest-class"] if bundle.manifest.condition == "class" else []
+    return ["--model", str(bundle.archive.path), *near]
+
+
 def score(metrics: Sequence[str], arguments: Sequence[str]) -> dict[str, Any]:
     """Results by metric, each with its protocol."""
     told = command(["t2i-score", ",".join(metrics), *arguments, "--json"])
@@ -146,7 +152,7 @@ def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path
     cost, training = bundle.manifest.cost, bundle.manifest.training
     assert cost is not None, "exports are measured"
     assert training is not None, "exports come from a training"
-    mixed = ["--model", str(bundle.archive.path), "--captions", str(shuffled(folder))]
+    mixed = [*drawn_by(bundle), "--captions", str(shuffled(folder))]
     row = {
         "system": system,
         "source": CATALOG[system].source,

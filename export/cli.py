@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t2i.models.catalog import CATALOG
 from t2i.runtime import terminal
 from t2i.runtime.errors import ExportError, UsageError
 
@@ -29,7 +30,7 @@ compared with PyTorch first; one that differs is deleted, and nothing is written
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-System = Annotated[str, typer.Argument(help="What to export: attngan, damsm, judge.")]
+System = Annotated[str, typer.Argument(help=f"What to export: {', '.join(CATALOG)}.")]
 RunFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
 ]

@@ -12,6 +12,7 @@ from t2i import models
 from t2i.runtime import pictures
 from t2i.runtime.bundle import Bundle, Manifest, Score
 from t2i.runtime.draw import Painter
+from t2i.runtime.errors import TextError
 from t2i.runtime.runs import Recipe
 from t2i.runtime.text import Tokenizer
 
@@ -39,8 +40,16 @@ def captions(bundle: Bundle) -> list[str]:
     if bundle.manifest.pipeline != "gan" or text is None:
         return []
     tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
-    known = [words for words in map(str.split, CAPTIONS) if tokenizer.vocabulary.keys() >= {*words}]
-    return [" ".join(words) for words in known] or list(tokenizer.vocabulary)[: len(CAPTIONS)]
+    known = [each for each in CAPTIONS if _is_known(tokenizer, each)]
+    return known or list(tokenizer.vocabulary)[: len(CAPTIONS)]
+
+
+def _is_known(tokenizer: Tokenizer, caption: str) -> bool:
+    """Whether it reads all of a caption."""
+    try:
+        return not tokenizer.read(caption).unknown
+    except TextError:
+        return False
 
 
 def preview(bundle: Bundle) -> bytes | None:

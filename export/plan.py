@@ -69,7 +69,9 @@ def captions(trained: Trained, batch: int, kind: Captions) -> torch.Tensor:
     end = trained.vocabulary - (recipe.text.unknown == "drop")  # the unknown word has the last id
     ids = torch.randint(1, end, (batch, max(lengths)), generator=_dice(batch))
     if facing:
-        ids[0::3, 0], ids[1::3, 0] = facing.left, facing.right
+        for row, word in enumerate((facing.left, facing.right)):
+            said = torch.tensor([word] if isinstance(word, int) else word)[: ids.shape[1]]
+            ids[row::3, : len(said)] = said
     return ids * (torch.arange(ids.shape[1]) < torch.tensor(lengths)[:, None])
 
 

@@ -51,6 +51,8 @@ def _fused(layers: list[nn.Module]) -> Iterator[nn.Module]:
         match layers:
             case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm, *rest]:
                 layers = [fusion.fuse_conv_bn_eval(conv, norm), *rest]
+            case [nn.ConvTranspose2d() as conv, nn.BatchNorm2d() as norm, *rest]:
+                layers = [fusion.fuse_conv_bn_eval(conv, norm, transpose=True), *rest]
             case [nn.Linear() as linear, nn.BatchNorm1d() as norm, *rest]:
                 layers = [fusion.fuse_linear_bn_eval(linear, norm), *rest]
             case [nn.Upsample() as up, nn.Conv2d() as conv, nn.BatchNorm2d() as norm, *rest]:

@@ -24,7 +24,17 @@ class System:
 
 
 CATALOG = {
+    "acgan": System(
+        "acgan", "AC-GAN", "Odena, Olah and Shlens, ICML 2017", family="gan", pipeline="gan"
+    ),
     "attngan": System("attngan", "AttnGAN", "Xu et al., CVPR 2018", family="gan", pipeline="gan"),
+    "charcnnrnn": System(
+        "charcnnrnn",
+        "char-CNN-RNN",
+        "Reed et al., CVPR 2016",
+        family="matching",
+        pipeline="score",
+    ),
     "damsm": System(
         "damsm",
         "DAMSM",
@@ -32,5 +42,6 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
 }

@@ -42,6 +42,7 @@ class Order:
     """SHA-256 of all lines."""
     stages: bool
     attention: bool
+    nearest_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,8 @@ def _refuse_another(folder: Path, wanted: Order) -> None:
         "captions": "its captions are others",
         "stages": f"it was drawn {'with' if there.stages else 'without'} --stages",
         "attention": f"it was drawn {'with' if there.attention else 'without'} --attention",
+        "nearest_class": f"it was drawn {'with' if there.nearest_class else 'without'} "
+        "--nearest-class",
     }
     for name, difference in said.items():
         if getattr(there, name) != getattr(wanted, name):

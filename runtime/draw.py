@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from t2i.runtime import noise, places
+from t2i.runtime import classes, noise, places
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import BundleError, UsageError, did_you_mean
 from t2i.runtime.pictures import to_pixels
@@ -36,6 +36,7 @@ def load(
     threads: int | None = None,
     low_memory: bool = False,
     quick: bool = False,
+    nearest_class: bool = False,
 ) -> "Painter":
     """Get a bundle ready to draw.
 
@@ -45,15 +46,24 @@ def load(
         threads: None for as many as this process may use.
         low_memory: draw one picture at a time and keep no memory between them.
         quick: for a single picture: starts sooner, then draws slower.
+        nearest_class: of a bundle that draws classes: take the class that a caption is near to.
 
     Raises:
         BundleError: there is no such bundle, it is damaged, or it draws nothing.
         DeviceError: the asked device cannot be used here.
+        UsageError: it draws no classes to be near to.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads cannot run", hint="--threads takes 1 or more")
     bundle = Bundle.load(places.find(str(model)))
-    return Painter(bundle, device=device, threads=threads, low_memory=low_memory, quick=quick)
+    return Painter(
+        bundle,
+        device=device,
+        threads=threads,
+        low_memory=low_memory,
+        quick=quick,
+        nearest_class=nearest_class,
+    )
 
 
 class Painter:
@@ -67,10 +77,18 @@ class Painter:
         threads: int | None = None,
         low_memory: bool = False,
         quick: bool = False,
+        nearest_class: bool = False,
     ) -> None:
         _refuse_what_draws_nothing(bundle)
         self.bundle = bundle
         self.manifest = bundle.manifest
+        self.draws_classes = bundle.manifest.condition == "class"
+        self.nearest_class = nearest_class
+        if nearest_class and not self.draws_classes:
+            raise UsageError(
+                f"{bundle.name} draws captions, and knows no classes",
+                hint="leave out --nearest-class",
+            )
         self.threads = threads or usable_threads()
         self.low_memory = low_memory
         self._generator = open_session(
@@ -86,6 +104,8 @@ class Painter:
         self._tokenizer: Tokenizer | None = None
         if text := self.manifest.text:
             self._tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
+            if self.draws_classes:
+                classes.refuse_other_names(self.manifest, self._tokenizer)
             # Reading is a thousandth of the work: on a card it would only cost copies.
             self._sessions["text"] = open_session(
                 bundle, "text", device="cpu", threads=1, low_memory=low_memory, quick=quick
@@ -98,8 +118,13 @@ class Painter:
 
     @property
     def vocabulary(self) -> Collection[str]:
-        """The words, or class names, that it knows."""
+        """The words, class names or characters that it knows."""
         return self._tokenizer.vocabulary if self._tokenizer else ()
+
+    @property
+    def unit(self) -> str:
+        """What it reads one by one: words, or characters."""
+        return self._tokenizer.unit if self._tokenizer else "word"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -169,12 +194,16 @@ class Painter:
         )
 
     def read(self, caption: str) -> Reading:
-        """What this bundle understands of a caption.
+        """What this bundle understands of a caption, or of the name of a class.
 
         Raises:
             TextError: nothing of it.
         """
-        return self._tokenizer.read(caption) if self._tokenizer else Reading((), (), (), 0)
+        if not self._tokenizer:
+            return Reading((), (), (), 0)
+        if self.draws_classes:
+            caption = classes.class_of(caption, self.vocabulary, nearest=self.nearest_class)
+        return self._tokenizer.read(caption)
 
     def selftest(self) -> SelfTest:
         """Draw the proof again and compare it with PyTorch's."""
@@ -184,10 +213,11 @@ class Painter:
         """What the text graph makes of captions, as far as the generator asks for it."""
         if not self._tokenizer:
             return {}
+        readings = [self.read(each) if isinstance(each, str) else each for each in captions]
         text = self._sessions["text"]
         wanted = {each.name for each in self._generator.graph.inputs}
         outputs = [each.name for each in text.graph.outputs if each.name in wanted]
-        return text.run({"tokens": self._tokenizer.encode(captions)}, outputs)
+        return text.run({"tokens": self._tokenizer.encode(readings)}, outputs)
 
     def _pixels(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         if not np.isfinite(images).all():

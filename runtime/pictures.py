@@ -20,6 +20,8 @@ from t2i.runtime.errors import PictureError
 Pixels = npt.NDArray[np.uint8]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
+"""Of files that hold pictures, in lower case."""
 MOST_PIXELS = 2**26
 NAME_LENGTH = 60
 TEXT_LENGTH = 10_000  # characters of a caption kept in a picture

@@ -154,6 +154,8 @@ def _text(manifest: "Manifest") -> Iterator[str]:
         yield f"graphs: the condition {manifest.condition!r} needs a 'text'"
     if manifest.text and manifest.text.length not in TEXT_LENGTH:
         yield f"text.length: {manifest.text.length} is out of range"
+    if manifest.text and manifest.condition == "class" and manifest.text.length != 1:
+        yield "text.length: the name of a class is one token"
     for graph in reads:
         if [(each.name, each.dtype, len(each.shape)) for each in graph.inputs] != [
             ("tokens", "int64", 2)

@@ -40,9 +40,9 @@ class TextSettings:
 class Facing:
     """How to turn pictures at run time, where all were trained looking right."""
 
-    left: int
-    """Token id of the word."""
-    right: int
+    left: int | tuple[int, ...]
+    """Token id of the word; where tokens are characters, those of a space and its letters."""
+    right: int | tuple[int, ...]
     noise: int
     """The dimension of the noise that decides where a caption says neither."""
 

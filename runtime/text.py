@@ -2,10 +2,14 @@
 
 The word rule, the same in Python, C++, JavaScript and the graph: characters that are not ASCII
 become spaces, letters lower case, and words are `[a-z0-9_]+`.
+
+The character rule: letters of ASCII become lower case, and every character is a token. One that is
+not in the alphabet is the unknown character, so that those around it keep their places.
 """
 
 import json
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +30,15 @@ READ_WORDS = 10_000
 LONGEST_WORD = 1_000  # characters; no vocabulary has longer ones
 SHOWN = 40  # characters of a caption in an error
 
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/\\|_@#$%^&*~`+-=<>()[]{} "
+"""The 70 columns of char-CNN-RNN, Reed et al. 2016; of the two for "-" the later one counts."""
+CHARACTERS = tuple(sorted(set(ALPHABET), key=ALPHABET.rindex))
+"""Those characters once each, in the order of their columns."""
+
+Rule = Literal["words", "whole", "characters"]
+
 _WORD = re.compile(rb"[a-z0-9_]+")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _INSIDE = bytes(bool(_WORD.fullmatch(bytes([each]))) for each in range(256))
 # What the tokenizers library strips; str.strip() takes four control characters more.
 _SPACES = (
@@ -34,7 +46,7 @@ _SPACES = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 # What the file must say so that a host without the tokenizers library may apply the rule itself.
-_RULES: dict[Literal["words", "whole"], dict[str, Any]] = {
+_RULES: dict[Rule, dict[str, Any]] = {
     "words": {
         "normalizer": {
             "type": "Sequence",
@@ -60,6 +72,21 @@ _RULES: dict[Literal["words", "whole"], dict[str, Any]] = {
         },
         "pre_tokenizer": None,
     },
+    "characters": {
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "Replace", "pattern": {"Regex": "[^\\x00-\\x7F]"}, "content": "\ufffd"},
+                {"type": "Lowercase"},
+            ],
+        },
+        "pre_tokenizer": {
+            "type": "Split",
+            "pattern": {"Regex": "[\\s\\S]"},
+            "behavior": "Isolated",
+            "invert": False,
+        },
+    },
 }
 
 
@@ -69,11 +96,11 @@ class Reading:
 
     tokens: tuple[int, ...]
     words: tuple[str, ...]
-    """The word behind each token."""
+    """The word behind each token; where tokens are characters, the words that these spell."""
     unknown: tuple[str, ...]
-    """Words that are not in the vocabulary, each once, in their order."""
+    """Words, or characters, that are not in the vocabulary, each once, in their order."""
     surplus: int
-    """How many words were cut because the caption was too long."""
+    """How many of them were cut because the caption was too long."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +108,7 @@ class Tokenizer:
     """A vocabulary and the rule by which captions are read with it."""
 
     settings: Text
-    rule: Literal["words", "whole"]
+    rule: Rule
     vocabulary: dict[str, int]
     """Id of each word, without those of padding and the unknown word."""
 
@@ -105,8 +132,13 @@ class Tokenizer:
     def unknown_id(self) -> int:
         return len(self.vocabulary) + 1
 
+    @property
+    def unit(self) -> Literal["word", "character"]:
+        """What is read one by one."""
+        return "character" if self.rule == "characters" else "word"
+
     def read(self, caption: str) -> Reading:
-        """Look the words of one caption up.
+        """Look the words, or characters, of one caption up.
 
         Raises:
             TextError: nothing in it can be drawn, or it is longer than a bundle allows that
@@ -124,14 +156,17 @@ class Tokenizer:
                 unknown[word] = None
             if word in self.vocabulary or self.settings.unknown == "keep":
                 kept.append(word)
-        if not any(word in self.vocabulary for word in kept):
+        if not any(word in self.vocabulary and not word.isspace() for word in kept):
             raise self._nothing_to_draw(caption, words)
         if surplus and self.settings.surplus == "refuse":
+            most = f"{self.settings.length} {self.unit}s"
             raise TextError(
-                f"the caption has {surplus} words too many",
-                hint=f"this bundle reads at most {self.settings.length} words: shorten the caption",
+                f"the caption has {surplus} {self.unit}s too many",
+                hint=f"this bundle reads at most {most}: shorten the caption",
             )
         tokens = tuple(self.vocabulary.get(word, self.unknown_id) for word in kept)
+        if self.rule == "characters":
+            kept = "".join(each if each in self.vocabulary else " " for each in kept).split()
         return Reading(tokens, tuple(kept), tuple(unknown), surplus)
 
     def encode(self, captions: Iterable[str | Reading]) -> npt.NDArray[np.int64]:
@@ -148,6 +183,9 @@ class Tokenizer:
         if self.rule == "whole":
             name = class_name(caption)
             return ([name] if name else []), 0
+        if self.rule == "characters":
+            characters = caption[:READ_WORDS].translate(_LOWER)
+            return list(characters), len(caption) - len(characters)
         letters = caption.encode("ascii", "replace").lower()
         words, end = [], 0
         for match in islice(_WORD.finditer(letters), READ_WORDS):
@@ -159,21 +197,22 @@ class Tokenizer:
 
     def _nothing_to_draw(self, caption: str, words: list[str]) -> TextError:
         shown = repr(caption if len(caption) <= SHOWN else caption[:SHOWN] + "…")
-        if words:
-            message = f"no word of the caption {shown} is known to this bundle"
-        elif caption.strip():
-            message = f"there are no words in the caption {shown}"
-        else:
+        if not caption.strip():
             message = "the caption is empty"
+        elif words:
+            message = f"no {self.unit} of the caption {shown} is known to this bundle"
+        else:
+            message = f"there are no words in the caption {shown}"
         # An emoji is no word, but its name may be one.
         names = " ".join(unicodedata.name(each, "") for each in caption[:SHOWN]).lower()
+        meant = words or names.split() if self.unit == "word" else []
         close: list[str] = []
-        for word in (words or names.split())[:5]:  # each is compared with the whole vocabulary
+        for word in meant[:5]:  # each is compared with the whole vocabulary
             close += get_close_matches(word[:SHOWN], self.vocabulary, n=2)
         if close:
             hint = f"did you mean {', '.join(map(repr, dict.fromkeys(close)))}?"
         else:
-            hint = f"it knows words such as {', '.join(islice(self.vocabulary, 8))}"
+            hint = f"it knows {self.unit}s such as {', '.join(islice(self.vocabulary, 8))}"
         return TextError(message, hint=hint)
 
 
@@ -194,6 +233,19 @@ def word_tokenizer(words: Sequence[str], *, whole: bool = False) -> bytes:
     Ids: 0 is padding, 1 … n are the words in their order, n + 1 is the unknown word.
     """
     names = [class_name(word) for word in words] if whole else list(words)
+    return _written(names, "whole" if whole else "words")
+
+
+def character_tokenizer() -> bytes:
+    """The `tokenizer.json` of `CHARACTERS`, with ids as in `word_tokenizer`."""
+    return _written(CHARACTERS, "characters")
+
+
+def _written(names: Sequence[str], rule: Rule) -> bytes:
+    """
+    Raises:
+        DataError: a name stands twice among them.
+    """
     vocabulary = {word: index for index, word in enumerate([PADDING, *names, UNKNOWN])}
     if len(vocabulary) != len(names) + 2:
         raise DataError(
@@ -205,7 +257,7 @@ def word_tokenizer(words: Sequence[str], *, whole: bool = False) -> bytes:
         "truncation": None,
         "padding": None,
         "added_tokens": [],
-        **_RULES["whole" if whole else "words"],
+        **_RULES[rule],
         "post_processor": None,
         "decoder": None,
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": UNKNOWN},

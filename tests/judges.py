@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from bundles import IMAGE, MASK, TOKENS, bare, graph, model, save_manifest
+from bundles import IMAGE, MASK, TOKENS, bare, file, graph, model, save_manifest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from t2i.runtime.bundle import Noise, Tensor, Training
+from t2i.runtime.bundle import Noise, Tensor, Text, Training, read_manifest
 from t2i.runtime.text import word_tokenizer
 
 PRIMARY = {"red": (1.0, -1.0, -1.0), "green": (-1.0, 1.0, -1.0), "blue": (-1.0, -1.0, 1.0)}
@@ -116,6 +116,17 @@ def write_colourist(
             training=training,
         ),
     )
+    return bundle
+
+
+def write_sorter(folder: Path, name: str = "sorter") -> Path:
+    """The same, but each of its words is a class."""
+    bundle = write_colourist(folder, name)
+    (bundle / "tokenizer.json").write_bytes(word_tokenizer(list(COLOURS), whole=True))
+    sha256 = file(bundle, "tokenizer.json").sha256
+    about = read_manifest((bundle / "manifest.json").read_bytes(), name)
+    text = Text("tokenizer.json", sha256, 1, "drop")
+    save_manifest(bundle, replace(about, condition="class", classes=tuple(COLOURS), text=text))
     return bundle
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from t2i.models.catalog import CATALOG
 from t2i.runtime import terminal
 from t2i.runtime.errors import DataError, T2IError, UsageError
 from t2i.runtime.records import encode
@@ -30,7 +31,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(help=HELP)
 def train(
     system: Annotated[
-        str, typer.Argument(metavar="SYSTEM", help="What to train: attngan, damsm, judge.")
+        str, typer.Argument(metavar="SYSTEM", help=f"What to train: {', '.join(CATALOG)}.")
     ],
     *,
     preset: Annotated[str | None, typer.Option(help="Settings to begin with [birds].")] = None,

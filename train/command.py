@@ -10,6 +10,7 @@ from t2i.runtime.errors import DataError, TrainingError, UsageError, did_you_mea
 from t2i.runtime.records import RecordError, decode, encode
 from t2i.train import data, precision, training
 from t2i.train.data.check import Report, check
+from t2i.train.data.classes import holds_classes
 from t2i.train.data.settings import SPLITS
 from t2i.train.data.write import write
 from t2i.train.folder import next_folder, refuse_full
@@ -64,7 +65,9 @@ def kind_of(folder: Path) -> str:
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}", hint="pass --data the folder of pictures")
-    return "cub" if (folder / "CUB_200_2011").is_dir() else "folder"
+    if (folder / "CUB_200_2011").is_dir():
+        return "cub"
+    return "classes" if holds_classes(folder) else "folder"
 
 
 def train(order: Order) -> runs.Run:

@@ -49,7 +49,7 @@ class Source:
     vocabulary: int
     """Token ids, padding and the unknown word included."""
     length: int
-    """Most words of a caption."""
+    """Most tokens of a caption."""
     classes: tuple[str, ...]
     pictures: int
     """How many make an epoch."""

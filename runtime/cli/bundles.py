@@ -1,6 +1,7 @@
 """`t2i-run --list` and `--selftest`."""
 
 from pathlib import Path
+from typing import Any
 
 from t2i.runtime import archives, places, rules, terminal
 from t2i.runtime.bundle import MANIFEST, Bundle, Manifest, read_manifest
@@ -11,7 +12,7 @@ from t2i.runtime.sessions import open_session
 
 def show(*, as_json: bool) -> None:
     """The bundles that a name leads to. One that cannot be read is named and left out."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for found in places.bundles():
         try:
             manifest = _manifest(found.path)
@@ -25,6 +26,8 @@ def show(*, as_json: bool) -> None:
             "bytes": _bytes(found.path),
             "precision": manifest.precision,
             "pipeline": manifest.pipeline,
+            "condition": manifest.condition,
+            "classes": list(manifest.classes),
             "where": found.origin,
             "path": str(found.path),
         }
@@ -33,11 +36,13 @@ def show(*, as_json: bool) -> None:
         for row in rows:
             terminal.print_json(row)
         return
-    shown = ("name", "system", "px", "bytes", "precision", "where")
+    shown = ("name", "system", "condition", "px", "bytes", "precision", "where")
     terminal.table(shown, [[row[column] for column in shown] for row in rows])
-    drawing = [row["name"] for row in rows if row["pipeline"] == "gan"]
+    drawing = [row for row in rows if row["pipeline"] == "gan"]
     if drawing:
-        terminal.say(f'next: t2i-run --model {drawing[0]} "a red bird"')
+        first, *_ = drawing
+        example = first["classes"][0] if first["condition"] == "class" else "a red bird"
+        terminal.say(f'next: t2i-run --model {first["name"]} "{example}"')
 
 
 def test(model: str, *, device: str, threads: int | None, as_json: bool) -> None:

@@ -107,6 +107,7 @@ def into_folder(work: Work, folder: Path) -> None:
         captions=hash_captions(line.caption for line in request.lines),
         stages=request.stages,
         attention=request.attention,
+        nearest_class=request.nearest_class,
     )
     began = perf_counter()
     with Batch(folder, order, resume=request.resume) as batch:

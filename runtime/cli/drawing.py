@@ -29,6 +29,7 @@ def draw(request: Request) -> None:
         threads=request.threads,
         low_memory=request.low_memory,
         quick=request.pictures == 1,
+        nearest_class=request.nearest_class,
     )
     outputs = _outputs(painter, request)
     if request.out and not folder and not request.force:
@@ -42,6 +43,7 @@ def draw(request: Request) -> None:
             painter.read(line.caption)  # what was typed is right as a whole, or nothing is drawn
     jobs, bad = read_jobs(painter, request.lines, seed=request.seed, count=request.count)
     remarks.tell_what_was_not_read(painter, jobs, bad, request.source)
+    remarks.tell_classes(painter, jobs)
     if not jobs:
         raise TextError("none of the captions can be drawn", hint="see what is said of them above")
     work = Work(request, painter, outputs, jobs, bad)

@@ -9,6 +9,7 @@ from t2i.runtime import terminal
 from t2i.runtime.captions import STANDARD_INPUT, Line
 from t2i.runtime.draw import Painter
 from t2i.runtime.jobs import Job
+from t2i.runtime.text import SHOWN, class_name
 
 NAMED = 10  # at most so many lines, or words, of a file; its index has all
 
@@ -41,10 +42,23 @@ def tell_what_was_not_read(
         )
     surplus = [reading.surplus for reading in readings if reading.surplus]
     if surplus and painter.manifest.text:
-        cut = f"{sum(surplus):,} word{'s' if sum(surplus) > 1 else ''} cut"
+        cut = f"{sum(surplus):,} {painter.unit}{'s' if sum(surplus) > 1 else ''} cut"
         captions = f", from {len(surplus):,} captions" if len(surplus) > 1 else ""
         length = painter.manifest.text.length
         terminal.warn(f"{cut}{captions}: {painter.manifest.name} reads {length} of a caption")
+
+
+def tell_classes(painter: Painter, jobs: Sequence[Job]) -> None:
+    """Which class each caption was taken for, where it is not the name of one."""
+    taken = {job.caption: job.reading.words[0] for job in jobs if painter.nearest_class}
+    near = {text: name for text, name in taken.items() if class_name(text) != name}
+    for text, name in islice(near.items(), NAMED):
+        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+        terminal.say(f"{shown!r} is drawn as the class {name!r}")
+    if len(near) > NAMED:
+        counts = Counter(near.values()).most_common(NAMED)
+        most = ", ".join(f"{name} {count:,}" for name, count in counts)
+        terminal.say(f"and so on, {len(near):,} captions: {most}{' …' * (len(counts) == NAMED)}")
 
 
 def _closest(painter: Painter, unknown: Counter[str]) -> str | None:

@@ -32,6 +32,7 @@ class Request:
     resume: bool
     stages: bool
     attention: bool
+    nearest_class: bool
     as_json: bool
 
     @property

@@ -27,6 +27,9 @@ picture came from which caption.
 --captions reads .txt (a caption a line), .csv (column text or caption), .jsonl (key text or
 caption), or - for standard input. What cannot be drawn, an empty line included, keeps its place: it
 is named and recorded, the rest is drawn, and the exit status is 1.
+
+A bundle that draws classes takes the name of one: t2i-run --model acgan-birds red. Only with
+--nearest-class it takes captions too, each for the class that it names, and says for which.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -50,6 +53,9 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the folder --
 Stages = Annotated[bool, typer.Option("--stages", help="Save the smaller stages too.")]
 Attention = Annotated[
     bool, typer.Option("--attention", help="Show which word each region looked at.")
+]
+NearestClass = Annotated[
+    bool, typer.Option("--nearest-class", help="Draw captions as the classes they are near to.")
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
@@ -76,6 +82,7 @@ def run(
     resume: Resume = False,
     stages: Stages = False,
     attention: Attention = False,
+    nearest_class: NearestClass = False,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -122,6 +129,7 @@ def run(
                 resume=resume,
                 stages=stages,
                 attention=attention,
+                nearest_class=nearest_class,
                 as_json=as_json,
             )
         )

@@ -23,17 +23,18 @@ Score pictures.
 \b
 psnr         pairs: decibels, inf for equal pictures
 ssim         pairs: 1 for equal pictures
+ms-ssim      pairs: ssim at five scales; needs 161 pixels on each side
 fid          sets: distance of features, 0 for equal sets
 is           one set: 1 to the number of kinds; more is better
 attributes   pictures and captions: share of what is said that a judge sees
 r-precision  pictures and captions: share that finds its own among 100
 diversity    --model only: distance of features between pictures of one caption
 
-Of two folders, psnr and ssim compare pictures with the same file name; what has no partner is named
-and left out, or an error with --strict. Nothing is resized. The other metrics see each picture of a
-folder or, with --model, each picture as it is drawn: nothing is written to disk. A bundle of drawn
-birds draws its own 2,000 test captions unless --captions names others: lines of a .jsonl may tell
-in `facts` what a caption states, which attributes needs.
+Of two folders, metrics of pairs compare pictures with the same file name; what has no partner is
+named and left out, or an error with --strict. Nothing is resized. The other metrics see each
+picture of a folder or, with --model, each picture as it is drawn: nothing is written to disk. A
+bundle of drawn birds draws its own 2,000 test captions unless --captions names others: lines of a
+.jsonl may tell in `facts` what a caption states, which attributes needs.
 
 REAL may be a folder or an .npz of statistics with mu and sigma. --with METRIC=BUNDLE chooses which
 network looks at the pictures. Compare numbers only where the networks and the counts are the same.
@@ -65,6 +66,9 @@ Captions = Annotated[
 Total = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Pictures to draw; one a caption by default.")
 ]
+NearestClass = Annotated[
+    bool, typer.Option("--nearest-class", help="Draw captions as the classes they are near to.")
+]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of picture 0, and of candidates.")]
 With = Annotated[
     list[str] | None,
@@ -74,7 +78,7 @@ Confusion = Annotated[
     Path | None,
     typer.Option(metavar="FILE.png", help="Draw which main colour was said, which was seen."),
 ]
-Luma = Annotated[bool, typer.Option("--luma", help="psnr, ssim: compare grey levels.")]
+Luma = Annotated[bool, typer.Option("--luma", help="Of pairs: compare grey levels.")]
 Maps = Annotated[
     Path | None, typer.Option("--map", metavar="FOLDER", help="Draw where pairs are alike.")
 ]
@@ -96,6 +100,7 @@ def score(
     model: Model = None,
     captions: Captions = None,
     total: Total = None,
+    nearest_class: NearestClass = False,
     seed: Seed = 0,
     bundles: With = None,
     confusion: Confusion = None,
@@ -120,6 +125,7 @@ def score(
                 model=model,
                 captions=captions,
                 total=total,
+                nearest_class=nearest_class,
                 seed=seed,
                 bundles=dict(map(_pair, bundles or ())),
                 confusion=confusion,

@@ -38,6 +38,7 @@ class Request:
     model: str | None
     captions: str | None
     total: int | None
+    nearest_class: bool
     seed: int
     bundles: Mapping[str, str]
     """Which bundle looks at the pictures for a metric, where another was asked for."""
@@ -65,14 +66,16 @@ class Request:
             raise UsageError(
                 "pictures come from FAKE or from --model", hint="leave out one of them"
             )
-        if (self.captions or self.total) and not self.model:
-            raise UsageError("--captions and --total say what --model draws", hint="add --model")
+        if (self.captions or self.total or self.nearest_class) and not self.model:
+            raise UsageError(
+                "--captions, --total and --nearest-class say what --model draws", hint="add --model"
+            )
         if two and (self.model or not self.fake):
             raise UsageError(f"{', '.join(two)}: pictures are compared two by two", hint=FOLDERS)
         if not (self.real or self.model):
             raise UsageError("there are no pictures to score", hint=PICTURES)
         if self.luma and not two:
-            raise UsageError("--luma is for psnr and ssim", hint="leave it out")
+            raise UsageError("--luma is for metrics of pairs", hint="leave it out")
         if self.maps and not any(metric.draws_maps for metric in two.values()):
             raise UsageError("--map draws what ssim sees", hint="add ssim to the metrics")
         if self.confusion and "attributes" not in many:
@@ -162,7 +165,12 @@ def _source(request: Request) -> tuple[Source, Rendered | None]:
         folder = request.fake or request.real
         assert folder, "Request.check refuses none"
         return Folder(folder), None
-    painter = load(request.model, device=request.device, threads=request.threads)
+    painter = load(
+        request.model,
+        device=request.device,
+        threads=request.threads,
+        nearest_class=request.nearest_class,
+    )
     birds = speaks_of_birds(painter.manifest)
     if not (birds or request.captions):
         raise UsageError(
@@ -179,6 +187,7 @@ def _source(request: Request) -> tuple[Source, Rendered | None]:
     )
     remarks.introduce(painter, request.seed)
     remarks.tell_what_was_not_read(painter, drawn.jobs, {}, None)
+    remarks.tell_classes(painter, drawn.jobs)
     return drawn, rendered() if birds else None
 
 

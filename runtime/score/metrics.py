@@ -7,7 +7,7 @@ from t2i.runtime.score import diversity
 from t2i.runtime.score.attributes import Attributes
 from t2i.runtime.score.fid import Fid
 from t2i.runtime.score.inception import Inception
-from t2i.runtime.score.pairs import PairMetric, begin_psnr, begin_ssim
+from t2i.runtime.score.pairs import PairMetric, begin_ms_ssim, begin_psnr, begin_ssim
 from t2i.runtime.score.retrieval import Retrieval
 from t2i.runtime.score.sets import SetMetric
 
@@ -19,6 +19,13 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "",
         begin_ssim,
         draws_maps=True,
+    ),
+    "ms-ssim": PairMetric(
+        "Wang et al. 2003: as ssim at five scales, exponents 0.0448, 0.2856, 0.3001, 0.2363 and "
+        "0.1333, channel by channel, a negative mean of a scale counted as 0; halved by means of "
+        "2 × 2 after repeating the first row and column where a side is odd",
+        "",
+        begin_ms_ssim,
     ),
     "attributes": SetMetric(
         "share of what captions state that a judge of attributes sees in the pictures: its most "

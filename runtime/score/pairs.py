@@ -13,7 +13,7 @@ from PIL import Image
 from t2i.runtime import terminal
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.pictures import Pixels, read_picture, write_whole
-from t2i.runtime.score import protocol, similarity
+from t2i.runtime.score import multiscale, protocol, similarity
 from t2i.runtime.score.protocol import Result, Value
 from t2i.runtime.score.sources import pictures_in
 
@@ -104,6 +104,10 @@ def begin_ssim(options: Options, maps: Path | None) -> Running:
         return similarity.mean_of_map(found)
 
     return Mean(of_pair)
+
+
+def begin_ms_ssim(options: Options, maps: Path | None) -> Running:
+    return Mean(lambda name, a, b: multiscale.ms_ssim(a, b, luma=options.luma))
 
 
 def match(a: Path, b: Path) -> Pairs:

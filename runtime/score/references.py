@@ -68,8 +68,8 @@ def rendered(path: Path = RENDERED) -> Rendered | None:
 
 
 def speaks_of_birds(manifest: Manifest) -> bool:
-    """Whether a bundle draws captions of drawn birds: it was trained on them."""
+    """Whether a bundle draws drawn birds: it was trained on them, by their captions or classes."""
     settings = manifest.training.settings if manifest.training else {}
     data = settings.get("data")
     kind = data.get("kind") if isinstance(data, dict) else None
-    return kind == "birds" and manifest.condition == "caption"
+    return kind == "birds" and manifest.condition in ("caption", "class")

@@ -1,6 +1,7 @@
 """How alike two pictures are: PSNR and SSIM, on pixels of 8 bits."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,6 @@ Picture = Pixels | Image.Image | Path | str
 
 LEVELS = 255.0  # L, the greatest level
 TAPS, SIGMA = 11, 1.5
-_BELL = np.exp(-0.5 * (np.arange(TAPS) - TAPS // 2) ** 2 / SIGMA**2)
-WEIGHTS = _BELL / _BELL.sum()
 C1, C2 = (0.01 * LEVELS) ** 2, (0.03 * LEVELS) ** 2
 C3 = C2 / 2
 
@@ -31,7 +30,7 @@ def psnr(a: Picture, b: Picture, *, luma: bool = False) -> float:
         a, b: uint8 (H, W, 3) or (H, W), a Pillow image, or a file.
         luma: compare grey levels (ITU-R 601) instead of colours.
     """
-    x, y = _pair(a, b, luma)
+    x, y = planes_of(a, b, luma)
     error = float(np.mean((x - y) ** 2))
     return 10.0 * math.log10(LEVELS**2 / error) if error else math.inf
 
@@ -73,27 +72,66 @@ def ssim_map(
 
     Source: Wang, Bovik, Sheikh, Simoncelli 2004, equations 12 and 13.
     """
-    x, y = _pair(a, b, luma)
+    x, y = planes_of(a, b, luma)
     if min(x.shape[:2]) < TAPS:
         raise ScoreError(
             f"a picture of {x.shape[1]} × {x.shape[0]} pixels is too small for SSIM",
             hint=f"its window needs {TAPS} pixels on each side",
         )
-    mean_x, mean_y = _blur(x), _blur(y)
-    variance_x = _blur(x * x) - mean_x * mean_x
-    variance_y = _blur(y * y) - mean_y * mean_y
-    covariance = _blur(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + C1) / (mean_x * mean_x + mean_y * mean_y + C1)
+    seen = Windows.over(x, y, WEIGHTS)
     if exponents == (1.0, 1.0, 1.0):  # contrast × structure is shorter without its roots
-        return luminance * ((2 * covariance + C2) / (variance_x + variance_y + C2))
+        return seen.luminance * seen.contrast_and_structure
     alpha, beta, gamma = exponents
     # Rounding may leave a little less than nothing where a picture is flat.
-    roots = np.sqrt(np.maximum(variance_x, 0.0)) * np.sqrt(np.maximum(variance_y, 0.0))
-    contrast = (2 * roots + C2) / (variance_x + variance_y + C2)
-    structure = (covariance + C3) / (roots + C3)
+    roots = np.sqrt(np.maximum(seen.variance_x, 0.0)) * np.sqrt(np.maximum(seen.variance_y, 0.0))
+    contrast = (2 * roots + C2) / (seen.variance_x + seen.variance_y + C2)
+    structure = (seen.covariance + C3) / (roots + C3)
     if gamma != 1.0:
         structure = np.maximum(structure, 0.0)
-    return luminance**alpha * contrast**beta * structure**gamma
+    return seen.luminance**alpha * contrast**beta * structure**gamma
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What each window that fits sees of two pictures: (H - taps + 1, W - taps + 1, C) each."""
+
+    mean_x: Planes
+    mean_y: Planes
+    variance_x: Planes
+    variance_y: Planes
+    covariance: Planes
+
+    @classmethod
+    def over(cls, x: Planes, y: Planes, weights: npt.NDArray[np.float64]) -> "Windows":
+        """Slide a window, the product of `weights` down and across, over both."""
+        mean_x, mean_y = _blur(x, weights), _blur(y, weights)
+        return cls(
+            mean_x,
+            mean_y,
+            _blur(x * x, weights) - mean_x * mean_x,
+            _blur(y * y, weights) - mean_y * mean_y,
+            _blur(x * y, weights) - mean_x * mean_y,
+        )
+
+    @property
+    def luminance(self) -> Planes:
+        """l of the paper's equation 6."""
+        squares = self.mean_x * self.mean_x + self.mean_y * self.mean_y
+        return (2 * self.mean_x * self.mean_y + C1) / (squares + C1)
+
+    @property
+    def contrast_and_structure(self) -> Planes:
+        """c · s of equations 9 and 10."""
+        return (2 * self.covariance + C2) / (self.variance_x + self.variance_y + C2)
+
+
+def bell(taps: int, sigma: float) -> npt.NDArray[np.float64]:
+    """Weights of a Gaussian window along one axis; their sum is 1."""
+    heights = np.exp(-0.5 * (np.arange(taps) - (taps - 1) / 2) ** 2 / sigma**2)
+    return heights / heights.sum()
+
+
+WEIGHTS = bell(TAPS, SIGMA)
 
 
 def pixels_of(picture: Picture) -> Pixels:
@@ -116,8 +154,12 @@ def pixels_of(picture: Picture) -> Pixels:
     return pixels
 
 
-def _pair(a: Picture, b: Picture, luma: bool) -> tuple[Planes, Planes]:
-    """Both pictures in double precision: differences of bytes would wrap around."""
+def planes_of(a: Picture, b: Picture, luma: bool) -> tuple[Planes, Planes]:
+    """Both pictures in double precision: differences of bytes would wrap around.
+
+    Raises:
+        ScoreError: they differ in size, or one has no colours.
+    """
     x, y = pixels_of(a), pixels_of(b)
     if x.shape[:2] != y.shape[:2]:
         sizes = " and ".join(f"{each.shape[1]} × {each.shape[0]}" for each in (x, y))
@@ -135,13 +177,13 @@ def _pair(a: Picture, b: Picture, luma: bool) -> tuple[Planes, Planes]:
     return x.astype(np.float64), y.astype(np.float64)
 
 
-def _blur(planes: Planes) -> Planes:
+def _blur(planes: Planes, weights: npt.NDArray[np.float64]) -> Planes:
     """Weighted means of all windows that fit: down the columns, then along the rows."""
     for axis in (0, 1):
         down = planes.swapaxes(0, axis)
-        count = len(down) - TAPS + 1
-        total = WEIGHTS[0] * down[:count]
-        for start in range(1, TAPS):
-            total += WEIGHTS[start] * down[start : start + count]
+        count = len(down) - len(weights) + 1
+        total = weights[0] * down[:count]
+        for start in range(1, len(weights)):
+            total += weights[start] * down[start : start + count]
         planes = total.swapaxes(0, axis)
     return planes

@@ -16,7 +16,7 @@ from t2i.runtime.captions import Line
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import DataError, ScoreError, TextError
 from t2i.runtime.jobs import Job, paint
-from t2i.runtime.pictures import Pixels, read_picture
+from t2i.runtime.pictures import ENDINGS, Pixels, read_picture
 from t2i.runtime.score import protocol
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.similarity import Picture, pixels_of
@@ -24,7 +24,6 @@ from t2i.runtime.text import Reading
 
 Pictures = str | Path | Sequence[Picture] | npt.NDArray[np.uint8]
 """What a caller of the Python API may pass as a set of pictures."""
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from judges import write_colourist, write_sorter
 from safetensors.numpy import load_file, save_file
+
+from t2i.runtime.bundle import Bundle
 
 # As `t2i-train` looks from outside: it logs, and stops when it is asked to.
 TRAINING = f"""#!{sys.executable}
@@ -75,6 +78,14 @@ def test_shuffled_captions_keep_all_texts_and_all_facts_but_part_them(
     )
     same = sum(a["facts"] == b["facts"] for a, b in zip(own, mixed, strict=True))
     assert same < 0.02 * len(own)
+
+
+def test_captions_are_taken_for_classes_where_a_system_draws_classes(
+    survey: ModuleType, tmp_path: Path
+) -> None:
+    captions, classes = write_colourist(tmp_path), write_sorter(tmp_path)
+    assert survey.drawn_by(Bundle.load(captions)) == ["--model", str(captions)]
+    assert survey.drawn_by(Bundle.load(classes)) == ["--model", str(classes), "--nearest-class"]
 
 
 def test_the_generator_alone_is_kept_in_half_precision(survey: ModuleType, tmp_path: Path) -> None:

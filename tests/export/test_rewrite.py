@@ -59,6 +59,17 @@ def test_norms_are_folded_and_gates_split(block: nn.Module) -> None:
         assert torch.allclose(faster(hidden), block(hidden), atol=2e-5)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_norms_are_folded_into_transposed_convolutions(bias: bool) -> None:
+    convolution = nn.ConvTranspose2d(6, 4, 5, 2, padding=2, output_padding=1, bias=bias)
+    block = unsettle(nn.Sequential(convolution, nn.BatchNorm2d(4), nn.ReLU()))
+    faster = rewrite(block)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in faster.modules())
+    hidden = torch.randn(3, 6, 5, 7)
+    with torch.no_grad():
+        assert torch.allclose(faster(hidden), block(hidden), atol=2e-5)
+
+
 def test_a_layer_with_most_of_the_weights_gets_no_more_of_them() -> None:
     wide = up(MOST_INPUTS + 1, 2)
     count = sum(each.numel() for each in wide[1].parameters())

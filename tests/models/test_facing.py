@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from t2i.models.blocks.facing import Facing, turn
+from t2i.runtime.bundle import Text
+from t2i.runtime.text import Tokenizer, character_tokenizer
 
 LEFT, RIGHT = 4, 7
 
@@ -23,6 +25,26 @@ def test_only_left_and_no_right_asks_for_left(tokens: list[int], facing: float) 
     asked = Facing(LEFT, RIGHT)(torch.tensor([tokens, tokens]))
     assert asked.dtype is torch.float32
     assert asked.tolist() == [facing, facing]
+
+
+@pytest.mark.parametrize(
+    ("caption", "facing"),
+    [
+        ("a red bird facing left", -1.0),
+        ("Left-facing bird", -1.0),
+        ("looking to the right, a bird", 1.0),
+        ("a bright red bird", 0.0),
+        ("a cleft beak", 0.0),
+        ("right and left", 1.0),
+        ("lef", 0.0),
+        ("l", 0.0),
+    ],
+)
+def test_a_spelled_word_is_found_where_a_word_begins(caption: str, facing: float) -> None:
+    speller = Tokenizer.from_json(character_tokenizer(), Text("t", "", 201, "keep"))
+    left, right = (speller.read(f" {word}").tokens for word in ("left", "right"))
+    tokens = torch.from_numpy(speller.encode([caption, "a bird"]))
+    assert Facing(left, right)(tokens).tolist() == [facing, 0.0]
 
 
 @pytest.mark.parametrize(

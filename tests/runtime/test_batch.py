@@ -115,6 +115,7 @@ def test_a_picture_without_its_stages_is_drawn_again(tmp_path: Path) -> None:
         ({"captions": "1" * 64}, "its captions are others"),
         ({"stages": True}, "without --stages"),
         ({"attention": True}, "without --attention"),
+        ({"nearest_class": True}, "without --nearest-class"),
     ],
 )
 def test_going_on_with_anything_else_is_refused(

@@ -288,13 +288,6 @@ def test_a_manifest_beyond_its_size_is_not_read(own_bundle: Path) -> None:
 # Rules that a tiny bundle does not reach
 
 
-def test_a_class_bundle_needs_its_classes(tiny_bundle: Path) -> None:
-    manifest = Bundle.load(tiny_bundle).manifest
-    classes = replace(manifest, condition="class", classes=("robin", "wren"))
-    assert list(rules.problems(classes)) == []
-    assert list(rules.problems(replace(classes, classes=())))
-
-
 def test_vectors_stand_in_for_the_text_graph(tiny_bundle: Path) -> None:
     manifest = Bundle.load(tiny_bundle).manifest
     generator = manifest.graphs[1]

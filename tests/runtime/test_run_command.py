@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import LENGTH, PX, file, manifest, save_manifest, write_tiny_bundle
+from bundles import LENGTH, PX, manifest, save_manifest, write_tiny_bundle
 from commands import differ, failed, names, pixels, records
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 import t2i
-from t2i.runtime.bundle import Text
 from t2i.runtime.cli.run import app
 from t2i.runtime.draw import Painter
-from t2i.runtime.text import word_tokenizer
+from t2i.runtime.text import character_tokenizer
 
 COMMAND = (sys.executable, "-c", "from t2i.runtime.cli.run import main; main()")
 
@@ -208,21 +207,14 @@ def test_a_bundle_without_attention_says_so(here: Path, own_bundle: Path) -> Non
     assert names(here) == []
 
 
-def test_a_bundle_of_classes_takes_a_whole_caption_as_a_name(here: Path, own_bundle: Path) -> None:
-    classes = ["Black footed Albatross", "Blue jay"]
-    (own_bundle / "tokenizer.json").write_bytes(word_tokenizer(classes, whole=True))
-    sha256 = file(own_bundle, "tokenizer.json").sha256
-    about = replace(
-        manifest(own_bundle, "own"),
-        condition="class",
-        classes=tuple(classes),
-        text=Text("tokenizer.json", sha256, 1, "drop"),
-    )
-    save_manifest(own_bundle, about)
-    done = run(" blue JAY", "--model", own_bundle, "--json")
+def test_a_bundle_that_reads_letters_counts_and_names_letters(here: Path, own_bundle: Path) -> None:
+    (own_bundle / "tokenizer.json").write_bytes(character_tokenizer())
+    save_manifest(own_bundle, manifest(own_bundle, "own"))
+    done = run("kingfisherälike", "--model", own_bundle, "--json")
     assert done.exit_code == 0, done.stderr
-    assert records(done.stdout)[0]["words"] == ["blue jay"]
-    assert "did you mean 'blue jay'" in failed(run("blue jai", "--model", own_bundle))
+    assert "own does not know 'ä'" in done.stderr
+    assert f"2 characters cut: own reads {LENGTH} of a caption\n" in done.stderr
+    assert records(done.stdout)[0]["words"] == ["kingfisherli"]
 
 
 # What the system may refuse
@@ -281,9 +273,11 @@ def test_list_shows_each_bundle_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     done = run("--list")
     assert done.exit_code == 0
     head, *rows = done.stdout.splitlines()
-    assert head.split() == ["name", "system", "px", "bytes", "precision", "where"]
+    assert head.split() == [*("name", "system", "condition", "px", "bytes", "precision", "where")]
     size = sum(path.stat().st_size for path in mine.iterdir())
-    assert ["mine", "attngan", "16", f"{size:,}", "fp32", "yours"] in [row.split() for row in rows]
+    assert ["mine", "attngan", "caption", "16", f"{size:,}", "fp32", "yours"] in [
+        row.split() for row in rows
+    ]
     assert "broken" not in done.stdout
     assert "warning: manifest.json of broken.t2i" in done.stderr
     listed = {each["name"]: each for each in records(run("--list", "--json").stdout)}
@@ -322,7 +316,15 @@ def test_help_opens_with_examples_and_names_every_option() -> None:
     assert shown.splitlines()[2:4] == ["  Examples:", '  t2i-run "a red bird"']
     for option in (
         *("--model", "--list", "--captions", "--count", "--seed", "--out", "--grid", "--force"),
-        *("--stages", "--attention", "--selftest", "--json", "--device", "--threads"),
+        *(
+            "--stages",
+            "--attention",
+            "--nearest-class",
+            "--selftest",
+            "--json",
+            "--device",
+            "--threads",
+        ),
         *("--batch-size", "--low-memory", "--resume", "--version"),
     ):
         assert f"  {option}" in shown

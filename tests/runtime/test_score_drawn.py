@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import failed, names, records
-from judges import PRIMARY, SHADES, write_colourist, write_judge, write_matcher
+from judges import PRIMARY, SHADES, write_colourist, write_judge, write_matcher, write_sorter
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -36,6 +36,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_matcher(folder)
     write_colourist(folder)
     write_colourist(folder, "photographer", birds=False)
+    write_sorter(folder)
     return folder
 
 
@@ -211,6 +212,17 @@ def test_a_confusion_is_drawn_into_a_new_file(here: Path) -> None:
     )
 
 
+def test_captions_are_scored_as_the_classes_that_they_name() -> None:
+    order = ("attributes", "--model=sorter", "--captions=primary.jsonl")
+    assert "primary.jsonl, line 1: there is no class 'red bird'" in failed(run(*order))
+    done = run(*order, "--nearest-class")
+    assert done.exit_code == 0, done.output
+    assert "'red bird' is drawn as the class 'red'\n" in done.stderr
+    assert done.stdout.startswith("attributes 1.0000 ")
+    own = results("is", "--model=sorter", "--total=20", "--nearest-class")
+    assert own["is"]["protocol"]["inputs"][1]["name"] == "captions.jsonl"
+
+
 def test_unknown_words_are_named() -> None:
     done = run("is", "--model=colourist", "--captions=plain.txt", "--total=10")
     assert done.exit_code == 0, done.output
@@ -226,8 +238,10 @@ def test_unknown_words_are_named() -> None:
         (["is", "a", "b", *drawing()], "from FAKE or from --model"),
         (["is", "a", "--captions=primary.jsonl"], "add --model"),
         (["is", "a", "--total=3"], "add --model"),
+        (["is", "a", "--nearest-class"], "add --model"),
+        (["is", *drawing("--nearest-class")], "knows no classes"),
         (["diversity", "."], "cannot draw"),
-        (["is", *drawing("--luma")], "--luma is for psnr and ssim"),
+        (["is", *drawing("--luma")], "--luma is for metrics of pairs"),
         (["is", *drawing("--map=maps")], "--map draws what ssim sees"),
         (["is", *drawing("--confusion=x.png")], "--confusion draws what attributes sees"),
         (["attributes", *drawing("--confusion=x.jpg")], "x.jpg is no .png"),

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from t2i.runtime.bundle import Text
 from t2i.runtime.errors import BundleError, DataError, TextError
 from t2i.runtime.text import (
+    ALPHABET,
+    CHARACTERS,
     READ_WORDS,
     Tokenizer,
+    character_tokenizer,
     class_name,
     vocabulary_size,
     word_tokenizer,
@@ -75,6 +78,65 @@ def test_class_names_are_read_as_the_library_reads_them(
                 mine.read(text)
         else:
             assert mine.read(text).tokens == tuple(ids)
+
+
+SPELLED = 12
+
+
+def speller(unknown: str = "keep", surplus: str = "cut") -> Tokenizer:
+    return Tokenizer.from_json(character_tokenizer(), Text("t", "", SPELLED, unknown, surplus))
+
+
+@given(captions | st.text(st.sampled_from(ALPHABET + "ÄK\n")))
+def test_characters_are_read_as_the_library_reads_them(caption: str) -> None:
+    library = tokenizers.Tokenizer.from_str(character_tokenizer().decode())
+    ids = library.encode(caption).ids
+    assert len(ids) == len(caption)
+    space, unknown = len(CHARACTERS), len(CHARACTERS) + 1
+    for rule, wanted in (("keep", ids), ("drop", [each for each in ids if each != unknown])):
+        if set(wanted[:SPELLED]) <= {space, unknown}:
+            with pytest.raises(TextError):
+                speller(rule).read(caption)
+        else:
+            assert speller(rule).read(caption).tokens == tuple(wanted[:SPELLED])
+
+
+@given(st.text(min_size=1, max_size=SPELLED))
+def test_characters_stand_for_the_columns_of_the_official_alphabet(caption: str) -> None:
+    # The official table is filled in order: of a character that comes twice the later place stays.
+    official = dict(zip(ALPHABET, range(len(ALPHABET)), strict=True))
+    caption = "a" + "".join(each.lower() if each.isascii() else each for each in caption[1:])
+    tokens = speller().read(caption).tokens
+    known = [CHARACTERS[each - 1] if each <= len(CHARACTERS) else None for each in tokens]
+    columns = [None if each is None else ALPHABET.rindex(each) for each in known]
+    assert columns == [official.get(each) for each in caption]
+    assert 36 not in columns
+
+
+def test_unknown_characters_keep_their_place_and_are_named() -> None:
+    read = speller().read("Naïve\tnest é")
+    assert read.unknown == ("ï", "\t", "é")
+    assert read.tokens == (14, 1, 70, 22, 5, 70, 14, 5, 19, 20, 69, 70)
+    assert read.words == ("na", "ve", "nest")
+
+
+def test_surplus_characters_are_cut_and_counted() -> None:
+    read = speller().read("a red bird with wings")
+    assert (len(read.tokens), read.surplus, read.words[-1]) == (SPELLED, 9, "w")
+    assert speller().read("ab " * 1_000_000).surplus == 3_000_000 - SPELLED
+    with pytest.raises(TextError, match="9 characters too many") as caught:
+        speller(surplus="refuse").read("a red bird with wings")
+    assert "at most 12 characters" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("caption", "message"),
+    [("", "is empty"), (" \n ", "is empty"), ("鳥 🐦", "no character of the caption '鳥 🐦'")],
+)
+def test_a_caption_without_a_known_character_is_an_error(caption: str, message: str) -> None:
+    with pytest.raises(TextError, match=message) as caught:
+        speller().read(caption)
+    assert caught.value.hint == "it knows characters such as a, b, c, d, e, f, g, h"
 
 
 @given(captions)
@@ -156,6 +218,7 @@ def test_a_batch_is_padded_with_zero_to_its_longest() -> None:
 
 def test_the_vocabulary_counts_padding_and_the_unknown_word() -> None:
     assert vocabulary_size(word_tokenizer(WORDS)) == len(WORDS) + 2
+    assert vocabulary_size(character_tokenizer()) == 71
     assert tokenizer().unknown_id == len(WORDS) + 1
 
 

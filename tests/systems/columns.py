@@ -11,6 +11,7 @@ from t2i.runtime.bundle import Bundle
 from t2i.runtime.runs import Run
 
 STEPS = 8
+CAPTIONS = ["a red bird", "a small blue bird with a white belly on the water", "yellow bird"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,12 @@ class Column:
     run: Run
     bundle: Bundle
     path: Path
+
+    @property
+    def captions(self) -> list[str]:
+        """Three things that it draws: captions, or classes of its own where it draws classes."""
+        manifest = self.bundle.manifest
+        return list(manifest.classes[:3]) if manifest.condition == "class" else CAPTIONS
 
 
 def command(app: typer.Typer, arguments: Sequence[str]) -> str:

@@ -27,7 +27,6 @@ from t2i.train.systems import recipe_of, settings_type
 pytestmark = pytest.mark.slow
 
 LEVEL = 1 / 127.5
-CAPTIONS = ["a red bird", "a small blue bird with a white belly on the water", "yellow bird"]
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

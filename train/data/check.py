@@ -56,7 +56,7 @@ class Report:
     middle: int
     longest: int
     cut: int
-    """Captions with more words than training reads."""
+    """Captions with more words, or characters, than training reads."""
     problems: tuple[Problem, ...]
 
     @property
@@ -161,7 +161,9 @@ def _report(
         shortest=lengths[0],
         middle=int(median(lengths)),
         longest=lengths[-1],
-        cut=sum(length > settings.words for length in lengths),
+        cut=sum(len(text) > settings.characters for text in texts)
+        if settings.characters
+        else sum(length > settings.words for length in lengths),
         problems=tuple(problems),
     )
 

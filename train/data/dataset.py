@@ -10,7 +10,13 @@ import numpy as np
 
 from t2i.runtime.bundle import Text
 from t2i.runtime.errors import DataError
-from t2i.runtime.text import READ_WORDS, Tokenizer, vocabulary_size
+from t2i.runtime.text import (
+    READ_WORDS,
+    Tokenizer,
+    character_tokenizer,
+    vocabulary_size,
+    word_tokenizer,
+)
 from t2i.train.data.batch import Batch, Item, collate
 from t2i.train.data.dice import Dice, mix
 from t2i.train.data.settings import Settings
@@ -24,6 +30,11 @@ if TYPE_CHECKING:
 def _order(pictures: int, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """In which order an epoch visits the pictures."""
     return np.random.Generator(np.random.Philox(key=mix(seed, epoch))).permutation(pictures)
+
+
+def tokenizer_of(settings: Settings, words: Sequence[str]) -> bytes:
+    """The `tokenizer.json` of captions that consist of these words."""
+    return character_tokenizer() if settings.characters else word_tokenizer(words)
 
 
 class Dataset(ABC):
@@ -54,6 +65,8 @@ class Dataset(ABC):
     def text(self) -> "TextSettings":
         from t2i.runtime.runs import TextSettings
 
+        if self.settings.characters:
+            return TextSettings(length=self.settings.characters, unknown="keep")
         return TextSettings(length=self.settings.words, unknown="drop")
 
     @property
@@ -72,7 +85,7 @@ class Dataset(ABC):
 
         return Source(
             vocabulary=vocabulary_size(self.tokenizer),
-            length=self.settings.words,
+            length=self.text.length,
             classes=self.classes,
             pictures=len(self),
             attributes=self.attributes,
@@ -100,17 +113,18 @@ class Dataset(ABC):
     @cached_property
     def _reader(self) -> Tokenizer:
         digest = hashlib.sha256(self.tokenizer).hexdigest()
-        text = Text("tokenizer.json", digest, READ_WORDS, "drop")
+        text = Text("tokenizer.json", digest, READ_WORDS, self.text.unknown)
         return Tokenizer.from_json(self.tokenizer, text)
 
     def tokens(self, caption: str, dice: Dice) -> tuple[int, ...]:
-        """Ids of the known words; of a long caption a random choice, in their order.
+        """Ids of a caption's characters, of a long one the first; or ids of its known words, of a
+        long one a random choice, in their order.
 
         Source:
             AttnGAN's official `datasets.py`, `get_caption`.
         """
         tokens = self._reader.read(caption).tokens
-        if len(tokens) <= self.settings.words:
-            return tokens
-        kept = sorted(dice.shuffled(range(len(tokens)))[: self.settings.words])
+        if len(tokens) <= self.text.length or self.settings.characters:
+            return tokens[: self.text.length]
+        kept = sorted(dice.shuffled(range(len(tokens)))[: self.text.length])
         return tuple(tokens[place] for place in kept)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from t2i.runtime.errors import DataError, PictureError
 from t2i.runtime.pictures import read_picture
-from t2i.runtime.text import word_tokenizer, words_of
+from t2i.runtime.text import words_of
 from t2i.train.data.batch import Batch, Item, collate
-from t2i.train.data.dataset import Dataset
+from t2i.train.data.dataset import Dataset, tokenizer_of
 from t2i.train.data.dice import Dice, mix, mix_text
 from t2i.train.data.settings import Settings, Split
 
@@ -61,7 +61,7 @@ class Photographs(Dataset):
                 "some pictures have a label and others have none",
                 hint="give every picture a label, or none",
             )
-        super().__init__(settings, word_tokenizer(words), classes)
+        super().__init__(settings, tokenizer_of(settings, words), classes)
         self.split = split
         self.collection = collection
         known = set(words)

@@ -12,14 +12,19 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 class Settings:
     """A data set, as `t2i-train` and `recipe.json` spell it."""
 
-    kind: Literal["birds", "folder", "cub"]
-    """Drawn birds, a folder in the imagefolder layout, or the files of CUB-200-2011."""
+    kind: Literal["birds", "folder", "cub", "classes"]
+    """Drawn birds, a folder in the imagefolder layout, the files of CUB-200-2011, or a folder of
+    folders of pictures, one a class."""
     folder: str | None = None
     """Where the pictures lie; drawn birds need none."""
+    condition: Literal["caption", "class"] = "caption"
+    """What decides a picture: a caption, or the name of its class. A drawn bird's is its colour."""
     px: tuple[int, ...] = (64, 128, 256)
     """Sides of the pictures in a batch, smallest first."""
     words: int = 18
     """Longest caption; of a longer one so many words are picked at random, in their order."""
+    characters: int | None = None
+    """Captions are read letter by letter, and cut after so many; None = word by word."""
     count: int = 8000
     """How many drawn birds make an epoch."""
     facing: Literal["both", "right"] = "both"

@@ -22,6 +22,15 @@ def open(settings: Settings, split: Split = "train", *, ready: bool = True) -> "
         DataError: the data are not what they should be.
     """
     require_sense(settings)
+    pictures = _open(settings, split, ready)
+    if settings.condition == "caption":
+        return pictures
+    from t2i.train.data.classes import Named
+
+    return Named(pictures)
+
+
+def _open(settings: Settings, split: Split, ready: bool) -> "Dataset":
     if settings.kind == "birds":
         from t2i.train.data.birds.dataset import Birds
 
@@ -32,15 +41,16 @@ def open(settings: Settings, split: Split = "train", *, ready: bool = True) -> "
 
 
 def collection(settings: Settings) -> "Collection":
-    """The photographs that lie in a folder.
+    """The photographs that lie in a folder; where classes decide them, without their captions.
 
     Raises:
         DataError: its files of names and captions are missing or wrong.
     """
-    from t2i.train.data import cub, folder
+    from t2i.train.data import classes, cub, folder
 
-    read = {"folder": folder.collection, "cub": cub.collection}[settings.kind]
-    return read(Path(settings.folder or ""))
+    layouts = {"folder": folder, "cub": cub, "classes": classes}
+    found = layouts[settings.kind].collection(Path(settings.folder or ""))
+    return classes.labelled(found) if settings.condition == "class" else found
 
 
 def require_sense(settings: Settings) -> None:
@@ -53,11 +63,17 @@ def require_sense(settings: Settings) -> None:
             f"px = {settings.px} are no sizes of pictures",
             hint="list different positive sizes, smallest first, as in px=64,128,256",
         )
-    for name in ("words", "count", "min_word_count"):
-        if getattr(settings, name) < 1:
+    for name in ("words", "characters", "count", "min_word_count"):
+        value = getattr(settings, name)
+        if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1", hint=f"pass --set {name}=1 or more")
     if settings.kind != "birds" and not settings.folder:
         raise UsageError(
             f"data of kind {settings.kind!r} lie in a folder, and none is given",
             hint="pass --data FOLDER",
+        )
+    if settings.kind == "classes" and settings.condition == "caption":
+        raise UsageError(
+            f"the pictures in {settings.folder} have classes, but no captions",
+            hint='list them in a metadata.jsonl: {"file_name": "1.png", "text": "a red bird"}',
         )

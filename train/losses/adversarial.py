@@ -1,5 +1,6 @@
 """Losses between a generator and its critics, on logits."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import grad
@@ -13,6 +14,30 @@ def accept(logits: Tensor) -> Tensor:
 def refuse(logits: Tensor) -> Tensor:
     """Binary cross-entropy of logits (any shape) against "fake"."""
     return F.softplus(logits).mean()
+
+
+def matching_aware(real: Tensor, wrong: Tensor, fake: Tensor) -> Tensor:
+    """Accept real pairs; refuse real pictures beside foreign captions, and generated pictures.
+
+    Args:
+        real, wrong, fake: logits (B,) of these three kinds of pairs.
+
+    Source:
+        GAN-CLS, Reed et al. 2016, algorithm 1: the two kinds of refusal share one half.
+    """
+    return accept(real) + (refuse(wrong) + refuse(fake)) / 2
+
+
+def between(sentence: Tensor, share: float) -> Tensor:
+    """Sentences on the way from the second half of a batch to the first: (B, E) -> (B // 2, E).
+
+    They have no real pictures; a generator that must draw them too learns what lies between.
+
+    Source:
+        GAN-INT, Reed et al. 2016, equation 5, where the share is β; official name `interp_type` 1.
+    """
+    half = len(sentence) // 2
+    return torch.lerp(sentence[half : 2 * half], sentence[:half], share)
 
 
 def matching_critic(
@@ -31,7 +56,7 @@ def matching_critic(
     """
     real, fake, wrong = conditional
     if unconditional is None:
-        return accept(real) + (refuse(fake) + refuse(wrong)) / 2
+        return matching_aware(real, wrong, fake)
     picture_real, picture_fake = unconditional
     return (accept(picture_real) + accept(real)) / 2 + (
         refuse(picture_fake) + refuse(fake) + refuse(wrong)

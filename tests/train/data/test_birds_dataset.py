@@ -5,6 +5,7 @@ import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from t2i.runtime.errors import DataError, UsageError
+from t2i.runtime.text import CHARACTERS
 from t2i.train import data
 from t2i.train.data.birds import cache
 from t2i.train.data.birds.attributes import COLOURS, NAMES, VALUES, complete
@@ -123,6 +125,24 @@ def test_the_source_tells_how_to_turn_pictures() -> None:
     assert source.vocabulary == len(vocabulary()) + 2
     assert data.open(replace(TINY, facing="both")).source().facing is None
     json.dumps(birds.describe())
+
+
+def test_captions_may_be_read_letter_by_letter() -> None:
+    birds = data.open(replace(TINY, characters=40))
+    for index in range(5):
+        item = birds.item(index, index)
+        assert spelled(item.tokens) == item.caption[:40]
+        assert item.caption == data.open(TINY).item(index, index).caption
+    source = birds.source()
+    assert (source.vocabulary, source.length) == (len(CHARACTERS) + 2, 40)
+    assert source.facing is not None
+    assert spelled(source.facing.left) == " left"
+    assert spelled(source.facing.right) == " right"
+    assert birds.text.unknown == "keep"
+
+
+def spelled(tokens: Any) -> str:
+    return "".join(CHARACTERS[each - 1] for each in tokens)
 
 
 def test_fixed_captions_are_held_out_and_always_the_same() -> None:

@@ -375,7 +375,10 @@ def test_an_unreadable_data_set_is_a_problem_and_no_crash(tmp_path: Path) -> Non
 
 
 def test_drawn_birds_are_reported_without_drawing_them() -> None:
-    report = check.check(data.Settings(kind="birds", px=(8,), words=32, count=50))
+    settings = data.Settings(kind="birds", px=(8,), words=32, count=50)
+    report = check.check(settings)
     assert report.good
     assert report.captions == report.pictures == 50
     assert report.classes == 11
+    assert report.cut == 0
+    assert check.check(replace(settings, characters=5)).cut == 50

@@ -8,14 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from t2i.runtime.errors import UsageError
-from t2i.runtime.text import word_tokenizer
 from t2i.train.data.batch import Batch, Item, Said, collate
 from t2i.train.data.birds import captions
 from t2i.train.data.birds.attributes import COLOURS, VALUES, complete, facts_of
 from t2i.train.data.birds.cache import Series
 from t2i.train.data.birds.pose import NOISE
 from t2i.train.data.birds.render import VERSION
-from t2i.train.data.dataset import Dataset
+from t2i.train.data.dataset import Dataset, tokenizer_of
 from t2i.train.data.dice import Dice, mix
 from t2i.train.data.settings import Settings, Split
 
@@ -32,7 +31,7 @@ class Birds(Dataset):
 
     def __init__(self, settings: Settings, split: Split, *, ready: bool = True) -> None:
         """Draws what the cache does not hold yet; or, if it need not be `ready`, nothing."""
-        tokenizer = word_tokenizer(captions.vocabulary())
+        tokenizer = tokenizer_of(settings, captions.vocabulary())
         super().__init__(settings, tokenizer, COLOURS)
         self.split = split
         side = drawn_px(settings.px)
@@ -85,12 +84,9 @@ class Birds(Dataset):
             return None
         from t2i.runtime.runs import Facing
 
-        words = captions.vocabulary()
-        return Facing(
-            left=1 + words.index("left"),
-            right=1 + words.index("right"),
-            noise=NOISE.index("facing"),
-        )
+        read = [self._reader.read(f" {word}").tokens for word in ("left", "right")]
+        left, right = (each if self.settings.characters else each[0] for each in read)
+        return Facing(left, right, noise=NOISE.index("facing"))
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,57 @@
+"""GAN-CLS's bundle: captions are read by one graph and drawn by another."""
+
+import torch
+from torch import Tensor, nn
+
+from t2i.export.charcnnrnn import reading
+from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.trained import Trained
+from t2i.models import gancls
+from t2i.models.blocks.facing import turn
+from t2i.runtime import bundle, runs
+
+
+def plans(trained: Trained) -> tuple[Plan, ...]:
+    """Captions to sentences; sentences and noise to pictures."""
+    sizes: gancls.Settings = trained.sizes
+    facing, px = trained.recipe.facing, sizes.image_px
+    text = reading(trained, facing)
+
+    def sentences_and_noise(batch: int, kind: Captions) -> Tensors:
+        with torch.no_grad():
+            said = text.module(captions(trained, batch, kind))
+        names = (each.name for each in text.outputs)
+        noise = {"noise": draws(batch, sizes.noise_size, stream=1)}
+        return noise | dict(zip(names, said, strict=True))
+
+    generator = Plan(
+        "generator",
+        Drawing(trained.networks["generator"], facing),
+        inputs=(bundle.Tensor("noise", "float32", ("B", sizes.noise_size)), *text.outputs),
+        outputs=(bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW"),),
+        examples=sentences_and_noise,
+    )
+    return text, generator
+
+
+def host(trained: Trained) -> Host:
+    """Noise as in the paper."""
+    sizes: gancls.Settings = trained.sizes
+    return Host(image_px=sizes.image_px, noise=(bundle.Noise("noise", (sizes.noise_size,)),))
+
+
+class Drawing(nn.Module):
+    """The picture, mirrored where it is to face left."""
+
+    def __init__(self, generator: nn.Module, facing: runs.Facing | None) -> None:
+        super().__init__()
+        self.generator = generator
+        self.facing = facing
+
+    def forward(
+        self, noise: Tensor, sentence: Tensor, facing: Tensor | None = None
+    ) -> tuple[Tensor]:
+        image = self.generator(noise, sentence)
+        if self.facing is None or facing is None:
+            return (image,)
+        return (turn(image, facing, noise, self.facing.noise),)

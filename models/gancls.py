@@ -1,0 +1,161 @@
+"""GAN-CLS: a sentence and noise become a picture at once; the critic sees both side by side.
+
+Source: Reed et al., ICML 2016 (arXiv 1605.05396). Official code: reedscot/icml2016; layers and
+names are those of its port aelnouby/Text-to-Image-Synthesis (`models/gan_cls.py`).
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from t2i.models import charcnnrnn
+from t2i.runtime.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Settings(charcnnrnn.TextSettings):
+    """Sizes of all networks, the text encoder's among them; the widths are the port's."""
+
+    condition_size: int = 128
+    """Channels into which a sentence is squeezed, on either side."""
+    noise_size: int = 100
+    """Z: channels of the noise."""
+    generator_width: int = 64
+    """Channels of the generator's largest hidden map; each smaller one has twice as many."""
+    critic_width: int = 64
+    """Channels of the critic's largest map; each smaller one has twice as many."""
+    image_px: int = 64
+    """Side of the pictures: 4 times a power of two, 8 at least."""
+    joined: bool = True
+    """The critic lets picture and sentence meet in a layer of their own, as in the paper. The port
+    has none: its logit is a sum of what either gives by itself, and never tells whether they match.
+    """
+
+    @property
+    def doublings(self) -> int:
+        """How often 4 is doubled to reach the picture's side."""
+        doublings = (self.image_px // 4).bit_length() - 1
+        if doublings < 1 or 4 * 2**doublings != self.image_px:
+            raise UsageError(
+                f"GAN-CLS cannot draw {self.image_px} px",
+                hint="take 4 times a power of two: 8, 16, 32, 64, …",
+            )
+        return doublings
+
+
+def squeeze(settings: Settings) -> nn.Sequential:
+    """The condition (B, C) of a sentence (B, E).
+
+    Source: official names `projection` and `Concat_embed.projection`.
+    """
+    C = settings.condition_size
+    return nn.Sequential(nn.Linear(settings.text_size, C), nn.BatchNorm1d(C), nn.LeakyReLU(0.2))
+
+
+class Generator(nn.Module):
+    """Draw sentences.
+
+    Shapes:
+        noise (B, Z), standard normal; sentence (B, E) -> (B, 3, px, px) in [-1, 1]
+
+    Source: official name `generator`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        widths = [settings.generator_width * 2**i for i in reversed(range(settings.doublings))]
+        unfold = nn.ConvTranspose2d(
+            settings.condition_size + settings.noise_size, widths[0], 4, bias=False
+        )
+        self.condition = squeeze(settings)
+        self.grow = nn.Sequential(
+            *(unfold, nn.BatchNorm2d(widths[0]), nn.ReLU()),
+            *(
+                layer
+                for wide, narrow in pairwise(widths)
+                for layer in (_up(wide, narrow), nn.BatchNorm2d(narrow), nn.ReLU())
+            ),
+            *(_up(widths[-1], 3), nn.Tanh()),
+        )
+
+    def forward(self, noise: Tensor, sentence: Tensor) -> Tensor:
+        seed = torch.cat([self.condition(sentence), noise], dim=1)
+        return self.grow(seed[:, :, None, None])
+
+
+class Critic(nn.Module):
+    """Is this a real picture, and does it go with the sentence? One logit, no sigmoid.
+
+    Shapes:
+        images (B, 3, px, px) in [-1, 1], sentence (B, E) -> (B,)
+
+    Source: official name `discriminator`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        widths = [settings.critic_width * 2**i for i in range(settings.doublings)]
+        self.look = nn.Sequential(
+            *(_down(3, widths[0]), nn.LeakyReLU(0.2)),
+            *(
+                layer
+                for narrow, wide in pairwise(widths)
+                for layer in (_down(narrow, wide), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2))
+            ),
+        )
+        self.condition = squeeze(settings)
+        end, both = widths[-1], widths[-1] + settings.condition_size
+        meet = (nn.Conv2d(both, end, 1, bias=False), nn.BatchNorm2d(end), nn.LeakyReLU(0.2))
+        self.join = nn.Sequential(*(meet if settings.joined else ()))
+        self.verdict = nn.Conv2d(end if settings.joined else both, 1, 4, bias=False)
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the verdict rests on beside the sentence: (B, 8·width, 4, 4) at 64 px."""
+        return self.look(images)
+
+    def judge(self, features: Tensor, sentence: Tensor) -> Tensor:
+        """Logits (B,) of pictures whose features are known."""
+        beside = self.condition(sentence)[:, :, None, None].expand(-1, -1, 4, 4)
+        return self.verdict(self.join(torch.cat([features, beside], dim=1))).flatten()
+
+    def forward(self, images: Tensor, sentence: Tensor) -> Tensor:
+        return self.judge(self.features(images), sentence)
+
+
+def _up(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    """Twice the height and width."""
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+
+
+def _down(inputs: int, outputs: int) -> nn.Conv2d:
+    """Half the height and width."""
+    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+
+
+def networks(settings: Settings) -> dict[str, nn.Module]:
+    """What a run saves and an export reads, by prefix; the text encoder is a char-CNN-RNN's."""
+    return {"text": charcnnrnn.TextEncoder(settings), "generator": Generator(settings)}
+
+
+def initialise(network: nn.Module) -> None:
+    """Start a generator or a critic as the official code does (`weights_init`)."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+            nn.init.zeros_(module.bias)
+
+
+RENAMES = {
+    "text": charcnnrnn.RENAMES["text"],
+    "generator": {"projection": "condition", "netG": "grow"},
+    "critic": {
+        "netD_1": "look",
+        "projector.projection": "condition",
+        "netD_2.0": "verdict",
+    },
+}
+"""Names in the port's text encoder, generator and discriminator -> ours."""

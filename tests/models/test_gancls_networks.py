@@ -1,0 +1,53 @@
+"""Properties of GAN-CLS's networks that no golden number shows."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from t2i.models import gancls
+from t2i.runtime.errors import UsageError
+
+TOY = gancls.Settings(
+    vocabulary=71,
+    text_size=6,
+    condition_size=5,
+    noise_size=4,
+    generator_width=4,
+    critic_width=4,
+    image_px=16,
+)
+
+
+@pytest.mark.parametrize("px", [8, 16, 32, 64, 128])
+@torch.no_grad()
+def test_any_size_is_drawn_and_judged_alike_alone_and_in_company(px: int) -> None:
+    settings = replace(TOY, image_px=px)
+    generator, critic = gancls.Generator(settings).eval(), gancls.Critic(settings).eval()
+    noise, sentence = torch.randn(3, 4), torch.randn(3, 6)
+    images = generator(noise, sentence)
+    assert images.shape == (3, 3, px, px)
+    assert images.abs().max() <= 1
+    torch.testing.assert_close(generator(noise[1:2], sentence[1:2]), images[1:2])
+    logits = critic(images, sentence)
+    assert logits.shape == (3,)
+    torch.testing.assert_close(critic(images[1:2], sentence[1:2]), logits[1:2])
+
+
+@pytest.mark.parametrize("px", [0, 4, 48, 100])
+def test_sizes_that_cannot_be_drawn_are_refused(px: int) -> None:
+    for network in (gancls.Generator, gancls.Critic):
+        with pytest.raises(UsageError, match=f"{px} px") as caught:
+            network(replace(TOY, image_px=px))
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@torch.no_grad()
+def test_only_where_picture_and_sentence_meet_can_the_critic_tell_a_match(joined: bool) -> None:
+    """Else the better of two sentences is the better one beside every picture."""
+    critic = gancls.Critic(replace(TOY, joined=joined)).eval()
+    images, sentences = torch.randn(2, 3, 16, 16), torch.randn(2, 6)
+    first, second = (critic(images, each.expand(2, -1)) for each in sentences)
+    gain = first - second
+    assert torch.allclose(gain[0], gain[1], atol=1e-5) != joined

@@ -1,0 +1,95 @@
+"""GAN-CLS in training: what plays the wrong pair, and what the critic learns of captions."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from t2i.train import data
+from t2i.train.data.batch import Batch
+from t2i.train.data.dataset import Dataset
+from t2i.train.players import Players
+from t2i.train.prerequisites import Needed, Plan
+from t2i.train.recipe import Recipe
+from t2i.train.recipes import charcnnrnn, gancls
+from t2i.train.training import build, first_weights, record
+
+CPU = torch.device("cpu")
+SHIFTS = (1, 5, 9, 17)
+"""How far the captions of wrong pairs are taken from."""
+
+
+@pytest.mark.parametrize(
+    ("labels", "places"),
+    [
+        ([3, 1, 2, 1], [1, 2, 3, 0]),
+        ([1, 1, 2, 1], [2, 2, 3, 2]),
+        ([2, 1, 1, 1, 1], [1, 0, 0, 0, 0]),
+        ([-1, -1, -1], [1, 2, 0]),
+    ],
+)
+def test_a_foreign_caption_is_of_another_class_where_there_is_one(
+    labels: list[int], places: list[int]
+) -> None:
+    assert gancls.foreign(torch.tensor(labels)).tolist() == places
+
+
+def test_the_learning_rate_is_halved_every_hundred_epochs_of_cub() -> None:
+    factors = [gancls.rate(gancls.PRESETS["cub"], step) for step in (0, 13_799, 13_800, 82_799)]
+    assert factors == [1, 1, 1 / 2, 1 / 32]
+    assert gancls.rate(gancls.PRESETS["birds"], 10**6) == 1
+
+
+def learn(recipe: Recipe, dataset: Dataset, steps: int) -> None:
+    players = Players(recipe.players, "fp32", CPU)
+    for step in range(steps):
+        players.begin(step)
+        for update in recipe.step(dataset.batch(step, 16, seed=0)):
+            players.learn(update, share=1.0)
+            players.move(update.player, step)
+
+
+def gap(right: Tensor, wrong: list[Tensor]) -> tuple[float, float]:
+    """How much higher right pairs score in the mean, and how often."""
+    others = torch.stack(wrong)
+    return float(right.mean() - others.mean()), float((right > others).float().mean())
+
+
+@torch.no_grad()
+def by_reader(recipe: charcnnrnn.CharCnnRnn, held: Batch) -> tuple[float, float]:
+    sentence, code = recipe.text.eval()(held.tokens), recipe.image.eval()(held.images[-1])
+    scores = [(code * sentence.roll(shift, dims=0)).sum(dim=1) for shift in (0, *SHIFTS)]
+    return gap(scores[0], scores[1:])
+
+
+@torch.no_grad()
+def by_critic(recipe: gancls.GanCls, held: Batch) -> tuple[float, float]:
+    sentence, critic = recipe.reader.text(held.tokens), recipe.critic.eval()
+    seen = critic.features(held.images[-1])
+    scores = [critic.judge(seen, sentence.roll(shift, dims=0)) for shift in (0, *SHIFTS)]
+    critic.train()
+    return gap(scores[0], scores[1:])
+
+
+@pytest.mark.slow
+def test_right_captions_come_to_score_above_wrong_ones_for_birds_never_trained_on() -> None:
+    settings = charcnnrnn.PRESETS["toy"]
+    plan = Plan("charcnnrnn", "toy", settings, {})
+    dataset = data.open(settings.data)
+    reading = build(plan, dataset, {}, CPU)
+    assert isinstance(reading, charcnnrnn.CharCnnRnn)
+    learn(reading, dataset, steps=80)
+    held = dataset.fixed(64)
+    higher, often = by_reader(reading, held)
+    assert higher > 0.5
+    assert often > 0.65
+
+    reader = Needed(first_weights(reading), record(plan, reading, dataset, {}), "", "")
+    plan = Plan("gancls", "toy", gancls.PRESETS["toy"], {})
+    drawing = build(plan, dataset, {"charcnnrnn": reader}, CPU)
+    assert isinstance(drawing, gancls.GanCls)
+    higher, often = by_critic(drawing, held)
+    assert abs(higher) < 0.05
+    learn(drawing, dataset, steps=50)
+    higher, often = by_critic(drawing, held)
+    assert higher > 0.2
+    assert often > 0.6

@@ -1,0 +1,181 @@
+"""char-CNN-RNN: a text encoder that spells, and an image encoder, agree on what belongs together.
+
+Source:
+    Reed et al. 2016, "Learning Deep Representations of Fine-Grained Visual Descriptions";
+    official script `train_sje_hybrid.lua`, and `main_txt_coco.lua` of GAN-CLS for COCO.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from t2i.models import charcnnrnn
+from t2i.models.charcnnrnn import LENGTH
+from t2i.train import data
+from t2i.train.data.batch import Batch
+from t2i.train.losses import embedding
+from t2i.train.prerequisites import Needed
+from t2i.train.recipe import Player, Source, Update
+from t2i.train.recipes.damsm import AttributeHeads
+from t2i.train.settings import LoopSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    loop: LoopSettings
+    data: data.Settings
+    text_size: int = 1024
+    """E: width of sentences and codes."""
+    first_width: int = 384
+    second_width: int = 512
+    recurrence: Literal["relu", "gru"] = "gru"
+    recurrent_size: int = 512
+    image: Literal["inception", "small"] = "inception"
+    """Inception-v3 comes from `--weights` and stays as it is; `small` is trained from nothing."""
+    image_width: int = 32
+    """Channels of the first layer of the small image encoder."""
+    image_px: int = 299
+    """Side to which the image encoder resizes its pictures."""
+    learning_rate: float = 7e-4
+    decay: float = 0.98
+    """Factor of the learning rate after every `decay_steps`."""
+    decay_steps: int = 150
+    """What the official script calls an epoch: as many steps as there are classes."""
+    classes_apart: bool = True
+    """Never contrast two pictures of one class. Needs classes much finer than the captions."""
+    attributes: float = 0.0
+    """Weight of reading known attributes back from sentence and picture; 0 is the paper. It stands
+    in for what GoogLeNet has learnt before."""
+
+    def network(self, vocabulary: int) -> charcnnrnn.Settings:
+        """Sizes of the networks."""
+        return charcnnrnn.Settings(
+            vocabulary=vocabulary,
+            text_size=self.text_size,
+            first_width=self.first_width,
+            second_width=self.second_width,
+            recurrence=self.recurrence,
+            recurrent_size=self.recurrent_size,
+            image=self.image,
+            image_width=self.image_width,
+            image_px=self.image_px,
+        )
+
+
+def _paper(steps: int, kind: Literal["cub", "folder"]) -> Settings:
+    """40 pictures of 299 px a step; the rest stands above."""
+    loop = LoopSettings(steps=steps, batch_size=40, sample_every=0, checkpoint_every=1000)
+    return Settings(loop=loop, data=data.Settings(kind=kind, px=(299,), characters=LENGTH))
+
+
+_BIRDS = Settings(
+    loop=LoopSettings(steps=1300, batch_size=32, sample_every=0, checkpoint_every=100),
+    data=data.Settings(
+        kind="birds", px=(64,), words=32, characters=LENGTH, facing="right", further=3
+    ),
+    text_size=128,
+    first_width=96,
+    second_width=192,
+    recurrent_size=128,
+    image="small",
+    image_width=16,
+    image_px=64,
+    learning_rate=1e-3,
+    decay_steps=20,
+    classes_apart=False,
+    attributes=1.0,
+)
+
+PRESETS: dict[str, Settings] = {
+    "toy": replace(
+        _BIRDS,
+        loop=LoopSettings(steps=240, batch_size=16, sample_every=0, checkpoint_every=120),
+        data=replace(_BIRDS.data, px=(32,), count=192),
+        text_size=32,
+        first_width=32,
+        second_width=64,
+        recurrent_size=64,
+        image_width=8,
+        image_px=32,
+        learning_rate=2e-3,
+        decay=1.0,
+    ),
+    "birds": _BIRDS,
+    # As GAN-CLS used them: 200 official epochs, of 150 classes of CUB, of 82 of Oxford-102. The
+    # CVPR paper's own have recurrence=relu and recurrent_size=256.
+    "cub": _paper(30_000, kind="cub"),
+    "flowers": replace(_paper(16_400, kind="folder"), recurrence="relu", decay_steps=82),
+    # 200 epochs of COCO's 82,783 pictures, 64 a step; the rate is halved every 50.
+    "coco": replace(
+        _paper(258_600, kind="folder"),
+        loop=LoopSettings(258_600, batch_size=64, sample_every=0, checkpoint_every=2000),
+        learning_rate=2e-4,
+        decay=0.5,
+        decay_steps=64_650,
+        classes_apart=False,
+    ),
+}
+NEEDS: tuple[str, ...] = ()
+
+
+class CharCnnRnn:
+    """One player: both encoders learn from the same sum."""
+
+    def __init__(self, settings: Settings, source: Source, device: torch.device) -> None:
+        self.settings = settings
+        self.network = settings.network(source.vocabulary)
+        self.text = charcnnrnn.TextEncoder(self.network)
+        self.image = charcnnrnn.ImageEncoder(self.network)
+        charcnnrnn.initialise(self.text)
+        if settings.image == "inception":  # the paper's pictures are features, made before
+            self.image.trunk.eval().requires_grad_(requires_grad=False)
+        self.readers = nn.ModuleDict()
+        if settings.attributes:
+            for reader in ("sentence", "picture"):
+                self.readers[reader] = AttributeHeads(settings.text_size, source.attributes)
+        moved = nn.ModuleDict({"text": self.text, "image": self.image, "readers": self.readers})
+        moved.to(device)
+        self.players = {
+            "charcnnrnn": Player(
+                networks=moved,
+                optimiser=torch.optim.RMSprop(
+                    [each for each in moved.parameters() if each.requires_grad],
+                    lr=settings.learning_rate,
+                ),
+                schedule=lambda step: settings.decay ** (step // settings.decay_steps),
+            )
+        }
+
+    def step(self, batch: Batch) -> Iterator[Update]:
+        sentence, code = self.text(batch.tokens), self.image(batch.images[-1])
+        classes = batch.labels if self.settings.classes_apart else None
+        terms = embedding.structured(code, sentence, classes)
+        terms |= self.read("sentence", sentence, batch.attributes)
+        terms |= self.read("picture", code, batch.attributes)
+        if batch.further_tokens is not None and batch.further_attributes is not None:
+            further = self.text(batch.further_tokens.flatten(0, 1))
+            wanted = batch.further_attributes.flatten(0, 1)
+            terms |= self.read("sentence", further, wanted, "further")
+        yield Update("charcnnrnn", terms)
+
+    def read(
+        self, reader: str, vector: Tensor, attributes: Tensor | None, name: str = ""
+    ) -> dict[str, Tensor]:
+        """How badly the known attributes can be read from a vector (B, E)."""
+        if not self.settings.attributes:
+            return {}
+        assert attributes is not None, "only drawn birds know their attributes"
+        loss = self.readers[reader](vector, attributes)
+        return {f"{name or reader}_attributes": self.settings.attributes * loss}
+
+    def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        return {"text": self.text, "image": self.image}
+
+
+def build(
+    settings: Settings, source: Source, needs: Mapping[str, Needed], device: torch.device
+) -> CharCnnRnn:
+    return CharCnnRnn(settings, source, device)

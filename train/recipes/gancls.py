@@ -1,0 +1,190 @@
+"""GAN-INT-CLS: a critic that knows foreign captions, and sentences between those of the data.
+
+Source:
+    Reed et al. 2016, "Generative Adversarial Text to Image Synthesis", algorithm 1 and section 4.3;
+    official scripts `main_cls_int.lua`, and `main_cls.lua` for COCO.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from t2i.models import charcnnrnn as readers
+from t2i.models import gancls
+from t2i.train import data
+from t2i.train.data.batch import Batch
+from t2i.train.losses import adversarial
+from t2i.train.prerequisites import Needed
+from t2i.train.reader import FrozenReader
+from t2i.train.recipe import Player, Source, Update
+from t2i.train.recipes import charcnnrnn
+from t2i.train.settings import LoopSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    loop: LoopSettings
+    data: data.Settings
+    charcnnrnn: str
+    """Preset of the char-CNN-RNN whose text encoder is used, frozen."""
+    condition_size: int = 128
+    noise_size: int = 100
+    generator_width: int = 128
+    critic_width: int = 64
+    interpolation: float | None = 0.5
+    """β of GAN-INT: where between two captions the generator is asked too; None = GAN-CLS alone."""
+    learning_rate: float = 2e-4
+    halve_steps: int | None = None
+    """Steps after which the learning rate is halved, again and again."""
+    average: float | None = None
+    """Decay of the generator's running average; None is the paper."""
+
+    def network(self, reader: readers.TextSettings) -> gancls.Settings:
+        """Sizes of the networks beside a trained text encoder."""
+        return gancls.Settings(
+            vocabulary=reader.vocabulary,
+            text_size=reader.text_size,
+            first_width=reader.first_width,
+            second_width=reader.second_width,
+            recurrence=reader.recurrence,
+            recurrent_size=reader.recurrent_size,
+            condition_size=self.condition_size,
+            noise_size=self.noise_size,
+            generator_width=self.generator_width,
+            critic_width=self.critic_width,
+            image_px=self.data.px[-1],
+        )
+
+
+def _paper(epochs: int, pictures: int, halved: int, kind: Literal["cub", "folder"]) -> Settings:
+    """64 pictures of 64 px a step; the learning rate is halved after every `halved` epochs."""
+    epoch = pictures // 64
+    return Settings(
+        loop=LoopSettings(epochs * epoch, batch_size=64, sample_every=2000, checkpoint_every=2000),
+        data=data.Settings(kind=kind, px=(64,), characters=readers.LENGTH),
+        charcnnrnn=kind,
+        halve_steps=halved * epoch,
+    )
+
+
+_BIRDS = Settings(
+    loop=LoopSettings(steps=6000, batch_size=32, sample_every=500, checkpoint_every=250),
+    data=data.Settings(kind="birds", px=(64,), words=32, characters=readers.LENGTH, facing="right"),
+    charcnnrnn="birds",
+    condition_size=64,
+    noise_size=32,
+    generator_width=32,
+    critic_width=32,
+    learning_rate=3e-4,
+    average=0.998,
+)
+
+PRESETS: dict[str, Settings] = {
+    "toy": replace(
+        _BIRDS,
+        loop=LoopSettings(steps=240, batch_size=16, sample_every=120, checkpoint_every=120),
+        data=replace(_BIRDS.data, px=(32,), count=192),
+        charcnnrnn="toy",
+        condition_size=32,
+        generator_width=16,
+        critic_width=16,
+        learning_rate=5e-4,
+        average=0.95,
+    ),
+    "birds": _BIRDS,
+    "cub": _paper(600, pictures=8855, halved=100, kind="cub"),
+    "flowers": replace(_paper(600, pictures=7034, halved=100, kind="folder"), charcnnrnn="flowers"),
+    "coco": replace(
+        _paper(200, pictures=82_783, halved=40, kind="folder"),
+        charcnnrnn="coco",
+        generator_width=196,
+        critic_width=196,
+        interpolation=None,
+    ),
+}
+NEEDS: tuple[str, ...] = ("charcnnrnn",)
+
+
+def needed_settings(settings: Settings, name: Literal["charcnnrnn"]) -> charcnnrnn.Settings:
+    """The char-CNN-RNN learns from the same pictures, at its own size."""
+    wanted = charcnnrnn.PRESETS[settings.charcnnrnn]
+    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
+    return replace(wanted, data=same)
+
+
+class GanCls:
+    """A generator and a critic, as algorithm 1 has them."""
+
+    def __init__(self, settings: Settings, reader: Needed, device: torch.device) -> None:
+        self.settings = settings
+        self.reader = FrozenReader(reader, device)
+        self.network = settings.network(self.reader.sizes)
+        self.generator = gancls.Generator(self.network).to(device)
+        self.critic = gancls.Critic(self.network).to(device)
+        for network in (self.generator, self.critic):
+            gancls.initialise(network)
+
+        def player(network: nn.Module, average: float | None = None) -> Player:
+            adam = torch.optim.Adam(
+                network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999)
+            )
+            return Player(network, adam, average, schedule=lambda step: rate(settings, step))
+
+        self.players = {
+            "critic": player(self.critic),
+            "generator": player(self.generator, settings.average),
+        }
+
+    def step(self, batch: Batch) -> Iterator[Update]:
+        real, sentence = batch.images[-1], self.reader.text(batch.tokens)
+        wanted = sentence
+        if self.settings.interpolation is not None:
+            middle = adversarial.between(sentence, self.settings.interpolation)
+            wanted = torch.cat([sentence, middle])
+        fake = self.generator(self.noise(wanted), wanted)
+
+        seen = self.critic.features(real)
+        match = adversarial.matching_aware(
+            real=self.critic.judge(seen, sentence),
+            wrong=self.critic.judge(seen, sentence[foreign(batch.labels)]),
+            fake=self.critic(fake[: len(real)].detach(), sentence),
+        )
+        yield Update("critic", {"match": match})
+
+        yield Update("generator", {"fool": adversarial.accept(self.critic(fake, wanted))})
+
+    def noise(self, sentence: Tensor) -> Tensor:
+        return torch.randn(len(sentence), self.settings.noise_size, device=sentence.device)
+
+    def sample(self, batch: Batch, averaged: Mapping[str, nn.Module]) -> Tensor:
+        sentence = self.reader.text(batch.tokens)
+        drawn: Tensor = averaged["generator"](self.noise(sentence), sentence)
+        return drawn
+
+    def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        return {"text": self.reader.text, "generator": averaged["generator"]}
+
+
+def rate(settings: Settings, step: int) -> float:
+    """Factor of the learning rate."""
+    return float(0.5 ** (step // settings.halve_steps)) if settings.halve_steps else 1.0
+
+
+def foreign(labels: Tensor) -> Tensor:
+    """For each picture of a batch the place of a caption that is not its own: (B,) -> (B,).
+
+    It is the next one of another class, or just the next where there is none.
+    """
+    places = torch.arange(len(labels), device=labels.device)
+    ahead = (places[:, None] + places[1:]) % len(labels)  # (B, B - 1): the next, the one after, …
+    other = labels[ahead] != labels[:, None]
+    return ahead.gather(1, other.int().argmax(dim=1, keepdim=True)).squeeze(1)
+
+
+def build(
+    settings: Settings, source: Source, needs: Mapping[str, Needed], device: torch.device
+) -> GanCls:
+    return GanCls(settings, needs["charcnnrnn"], device)
