@@ -47,10 +47,18 @@ def read(session: Session, pictures: npt.NDArray[np.float32], widths: list[int])
     return np.stack([head.argmax(axis=1) for head in heads], axis=1)
 
 
-def right(session: Session, birds: Dataset, px: int, widths: list[int]) -> npt.NDArray[np.float64]:
-    """Share of right answers (A,)."""
-    answers = [read(session, seen, widths) == codes for seen, codes in shown(birds, px)]
-    return np.concatenate(answers).mean(axis=0)
+def answers(session: Session, birds: Dataset, px: int, widths: list[int]) -> tuple[Codes, Codes]:
+    """What is true of all pictures, and what the judge reads in them: (N, A) each."""
+    asked = [(codes, read(session, seen, widths)) for seen, codes in shown(birds, px)]
+    true, told = zip(*asked, strict=True)
+    return np.concatenate(true), np.concatenate(told)
+
+
+def hardest(values: tuple[str, ...], true: Codes, told: Codes) -> str:
+    """The value of one attribute that is read worst where it is there, and how often rightly."""
+    found = {value: (told[true == n] == n).mean() for n, value in enumerate(values)}
+    worst = min(found, key=lambda value: found[value])
+    return f"{worst} {100 * found[worst]:.1f}"
 
 
 def main(model: Annotated[str, typer.Argument(help="Name or path.")] = "birds-features") -> None:
@@ -59,13 +67,19 @@ def main(model: Annotated[str, typer.Argument(help="Name or path.")] = "birds-fe
     widths = [len(values) for values in attributes.values()]
     session = open_session(bundle, "image", device="cpu", threads=1)
     birds = data.open(DATA, "test")
-    found = [right(session, birds, px, widths) for px in SIZES]
+    found = [answers(session, birds, px, widths) for px in SIZES]
+    right = np.array([(true == told).mean(axis=0) for true, told in found])
     terminal.report(f"{bundle.name}: {2 * len(birds)} pictures of the test split, right answers")
     rows = [
-        (name, *(f"{100 * share:.1f}" for share in shares))
-        for name, *shares in zip(attributes, *found, strict=True)
+        (
+            name,
+            *(f"{100 * share:.1f}" for share in right[:, place]),
+            hardest(values, *(each[:, place] for each in found[-1])),
+        )
+        for place, (name, values) in enumerate(attributes.items())
     ]
-    terminal.table(("attribute", *(f"{px} px" for px in SIZES)), rows)
+    sizes = [f"{px} px" for px in SIZES]
+    terminal.table(("attribute", *sizes, f"hardest value, {sizes[-1]}"), rows)
 
 
 if __name__ == "__main__":

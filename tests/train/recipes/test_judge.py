@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from t2i.models.judge import FACING
+from t2i.runtime import runs
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
+from t2i.train.prerequisites import alike, read_state
 from t2i.train.recipe import Source
 from t2i.train.recipes import judge
 
@@ -133,6 +135,18 @@ def test_the_two_judges_share_neither_kind_nor_seed_nor_birds() -> None:
     assert one.trunk != other.trunk
     assert one.loop.seed != other.loop.seed
     assert len({0, one.data.seed, other.data.seed}) == 3, "other systems learn from birds of seed 0"
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"), [("judge", "features"), ("judge-perceptual", "perceptual")]
+)
+def test_the_weights_that_ship_are_those_of_their_preset(name: str, preset: str) -> None:
+    """So that a recipe that needs them takes them instead of training its own."""
+    wanted, run = judge.PRESETS[preset], runs.Run(runs.SHIPPED / name)
+    dataset = data.open(wanted.data, ready=False)
+    assert run in set(runs.all_shipped("judge"))
+    assert alike(run.recipe, wanted, dataset)
+    built(dataset.source(), wanted).networks.load_state_dict(read_state(run.weights))
 
 
 @pytest.mark.parametrize("changed", [replace(TOY.data, facing="both"), replace(TOY.data, px=(32,))])
