@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2i.models import damsm
+from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.losses import matching
+from t2i.train.losses import code, matching
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.settings import LoopSettings
@@ -49,11 +49,12 @@ class Settings:
     classes_apart: bool = True
     """Never contrast two pictures of one class. Needs classes much finer than the captions."""
     attributes: float = 0.0
-    """Weight of reading known attributes back from sentence and picture; 0 is the paper."""
+    """Weight of the distance of sentences and pictures from the code of their known attributes;
+    0 is the paper."""
     reading: int = 0
     """Steps in which the text encoder first learns to read attributes, from captions alone; then it
     stays as it is, for matching blurs what it has read."""
-    reading_rate: float = 0.02
+    reading_rate: float = 0.01
     """Learning rate of those steps; falls to a twentieth."""
 
     def network(self, vocabulary: int) -> damsm.Settings:
@@ -79,11 +80,10 @@ def _paper(steps: int, words: int, kind: Literal["cub", "folder"], classes_apart
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=8000, batch_size=32, sample_every=0, checkpoint_every=500),
+    loop=LoopSettings(steps=6000, batch_size=32, sample_every=0, checkpoint_every=500),
     data=data.Settings(kind="birds", px=(64,), words=32, facing="right", further=6),
     embedding=64,
-    text_size=128,
-    dropout=0.05,
+    dropout=0.0,
     image="small",
     image_px=64,
     learning_rate=0.004,
@@ -91,7 +91,7 @@ _BIRDS = Settings(
     clip=1.0,
     classes_apart=False,
     attributes=1.0,
-    reading=7000,
+    reading=5000,
 )
 
 PRESETS: dict[str, Settings] = {
@@ -99,7 +99,6 @@ PRESETS: dict[str, Settings] = {
         _BIRDS,
         loop=LoopSettings(steps=60, batch_size=16, sample_every=0, checkpoint_every=60),
         data=replace(_BIRDS.data, px=(32,), count=192),
-        text_size=32,
         embedding=32,
         image_px=32,
         image_width=8,
@@ -113,19 +112,6 @@ PRESETS: dict[str, Settings] = {
 NEEDS: tuple[str, ...] = ()
 
 
-class AttributeHeads(nn.Module):
-    """One linear reading of each known attribute from a vector (B, E)."""
-
-    def __init__(self, size: int, attributes: tuple[int, ...]) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(size, values) for values in attributes)
-
-    def forward(self, vector: Tensor, wanted: Tensor) -> Tensor:
-        """Mean cross-entropy over the attributes; wanted (B, A) holds the number of each value."""
-        losses = [F.cross_entropy(head(vector), wanted[:, i]) for i, head in enumerate(self.heads)]
-        return torch.stack(losses).mean()
-
-
 class Damsm:
     """One player: both encoders learn from the same sum."""
 
@@ -133,17 +119,18 @@ class Damsm:
         self.settings = settings
         self.network = settings.network(source.vocabulary)
         self.networks = nn.ModuleDict(damsm.networks(self.network)).to(device)
-        moved = nn.ModuleDict(dict(self.networks))
-        if settings.attributes:
-            for reader in ("sentence_reader", "picture_reader"):
-                heads = AttributeHeads(settings.text_size, source.attributes)
-                moved[reader] = heads.to(device)
+        self.attributes = source.attributes
+        if settings.attributes and settings.text_size < code.channels(source.attributes):
+            raise UsageError(
+                f"text_size={settings.text_size} cannot hold the attributes of the birds",
+                hint=f"set text_size to at least {code.channels(source.attributes)}",
+            )
         epoch = max(1, source.pictures // settings.loop.batch_size)
         self.players = {
             "damsm": Player(
-                networks=moved,
+                networks=self.networks,
                 optimiser=torch.optim.Adam(
-                    [p for p in moved.parameters() if p.requires_grad],
+                    [p for p in self.networks.parameters() if p.requires_grad],
                     lr=settings.learning_rate,
                     betas=(0.5, 0.999),
                 ),
@@ -154,7 +141,6 @@ class Damsm:
                 renew_every=None if settings.reading else epoch,
             )
         }
-        self.readers = moved
 
     def step(self, batch: Batch) -> Iterator[Update]:
         reading = batch.step < self.settings.reading
@@ -175,23 +161,22 @@ class Damsm:
         yield Update("damsm", terms)
 
     def read_text(self, sentence: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Attributes from the captions of the pictures, and from those that have none."""
+        """What the captions of the pictures say, and what captions say that have none."""
         terms = self.read("sentence", sentence, batch.attributes)
         if batch.further_tokens is not None and batch.further_attributes is not None:
             further = self.networks["text"](batch.further_tokens.flatten(0, 1))
             wanted = batch.further_attributes.flatten(0, 1)
-            terms |= self.read("sentence", further.sentence, wanted, "further")
+            terms |= self.read("further", further.sentence, wanted)
         return terms
 
-    def read(
-        self, reader: str, vector: Tensor, attributes: Tensor | None, name: str = ""
-    ) -> dict[str, Tensor]:
-        """How badly the known attributes can be read from a vector (B, E)."""
+    def read(self, name: str, vector: Tensor, attributes: Tensor | None) -> dict[str, Tensor]:
+        """How far a vector (B, E) is from the code of the known attributes."""
         if not self.settings.attributes:
             return {}
         assert attributes is not None, "only drawn birds know their attributes"
-        loss = self.readers[f"{reader}_reader"](vector, attributes)
-        return {f"{name or reader}_attributes": self.settings.attributes * loss}
+        wanted = code.code(attributes, self.attributes, vector.shape[1])
+        loss = self.settings.attributes * code.distance(vector.float(), wanted)
+        return {f"{name}_attributes": loss}
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return dict(self.networks)

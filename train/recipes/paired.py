@@ -26,7 +26,6 @@ from t2i.train.losses import adversarial, divergence, paired
 from t2i.train.matcher import FrozenMatcher
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
-from t2i.train.recipes.damsm import AttributeHeads
 
 if TYPE_CHECKING:
     from t2i.train.recipes.attngan import Settings
@@ -72,6 +71,19 @@ class Stage:
     fake: Tensor
     weight: Tensor
     """(B, 1, H, W): what each pixel counts."""
+
+
+class AttributeHeads(nn.Module):
+    """One linear reading of each known attribute from a vector (B, E)."""
+
+    def __init__(self, size: int, attributes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(size, values) for values in attributes)
+
+    def forward(self, vector: Tensor, wanted: Tensor) -> Tensor:
+        """Mean cross-entropy over the attributes; wanted (B, A) holds the number of each value."""
+        losses = [F.cross_entropy(head(vector), wanted[:, i]) for i, head in enumerate(self.heads)]
+        return torch.stack(losses).mean()
 
 
 class Paired:
