@@ -73,18 +73,22 @@ class Judge(nn.Module):
         self.attributes = nn.Linear(settings.features, sum(settings.attributes))
 
     def forward(self, images: Tensor) -> Reading:
-        _, fine, _, coarse = self.maps(images)
-        features = self.level(self.describe(self.parts(fine, coarse)))
-        return Reading(features, self.attributes(features))
+        return self.read(self.maps(resized(images, self.px)))
 
-    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
-        """What each stage makes of the pictures, for a perceptual loss.
+    def maps(self, resized: Tensor) -> tuple[Tensor, ...]:
+        """What each stage makes of resized pictures, or of windows of them, for a perceptual loss.
 
         Shapes:
-            (B, C, px/2, px/2), (B, 2C, px/4, px/4), (B, 4C, px/8, px/8) twice
+            (B, 3, h, w) -> (B, C, h/2, w/2), (B, 2C, h/4, w/4), (B, 4C, h/8, w/8) twice
         """
-        hidden = resized(images, self.px)
+        hidden = resized
         return tuple(hidden := stage(hidden) for stage in self.stages)
+
+    def read(self, maps: tuple[Tensor, ...]) -> Reading:
+        """What the maps of whole pictures tell."""
+        _, fine, _, coarse = maps
+        features = self.level(self.describe(self.parts(fine, coarse)))
+        return Reading(features, self.attributes(features))
 
 
 class Parts(nn.Module):

@@ -11,7 +11,7 @@ from t2i.runtime.bundle import Need
 from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
 from t2i.runtime.records import RecordError, decode
 from t2i.train.files import sha256, write_whole
-from t2i.train.systems import needs_of, recipe_of
+from t2i.train.systems import needed, needs_of, recipe_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,8 +63,13 @@ def plan(
         UsageError: what is given is not what its name says.
     """
     needs: dict[str, Found | Plan] = {}
-    for name in recipe_of(system).NEEDS:
-        wanted = recipe_of(system).needed_settings(settings, name)
+    wanted_by_name = needed(system, settings)
+    for name in given.keys() & set(recipe_of(system).NEEDS) - wanted_by_name.keys():
+        raise UsageError(
+            f"{system} does not need {name!r} with these settings",
+            hint=f"leave out --with {name}={given[name]}, or choose another --preset",
+        )
+    for name, wanted in wanted_by_name.items():
         inherited = {key: path for key, path in given.items() if key in set(needs_of(name))}
         needs[name] = (
             (_given(name, given[name]) if name in given else None)

@@ -107,5 +107,8 @@ class RecipeModule(Protocol):
         device: torch.device,
     ) -> Recipe: ...
 
-    def needed_settings(self, settings: Any, name: Any) -> Settings:
-        """Settings with which a prerequisite is trained. Only where there are any."""
+    def needed_settings(self, settings: Any, name: Any) -> Settings | None:
+        """Settings with which a prerequisite is trained; None where these settings need none.
+
+        Only where there are any.
+        """

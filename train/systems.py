@@ -36,6 +36,13 @@ def settings_type(system: str) -> type[Any]:
     return type(next(iter(recipe_of(system).PRESETS.values())))
 
 
+def needed(system: str, settings: Any) -> dict[str, Settings]:
+    """What must be trained before, with which settings, if the system has these."""
+    recipe = recipe_of(system)
+    wanted = {name: recipe.needed_settings(settings, name) for name in recipe.NEEDS}
+    return {name: each for name, each in wanted.items() if each is not None}
+
+
 def needs_of(system: str) -> Iterator[str]:
     """Everything that must be trained before, through all generations."""
     for name in recipe_of(system).NEEDS:

@@ -30,7 +30,7 @@ def test_pictures_of_any_size_give_the_documented_shapes(
     network, pictures = reader(trunk), torch.randn(2, 3, height, width)
     reading = network(pictures)
     assert (reading.features.shape, reading.attributes.shape) == ((2, 5), (2, 3 + 2))
-    shapes = [tuple(each.shape) for each in network.maps(pictures)]
+    shapes = [tuple(each.shape) for each in network.maps(judge.resized(pictures, SMALL.px))]
     assert shapes == [(2, 4, 16, 16), (2, 8, 8, 8), (2, 16, 4, 4), (2, 16, 4, 4)]
 
 
@@ -94,9 +94,17 @@ def test_a_larger_picture_is_averaged_not_sampled() -> None:
     assert not torch.allclose(network(dark).features, network(dotted).features)
 
 
+def test_a_window_is_seen_as_in_the_whole() -> None:
+    """Away from its border, which the trunk's padding reaches."""
+    network, picture = reader(), torch.randn(1, 3, 32, 32)
+    whole, window = network.maps(picture), network.maps(picture[:, :, 8:32, 8:32])
+    torch.testing.assert_close(whole[0][:, :, 5:15, 5:15], window[0][:, :, 1:11, 1:11])
+
+
 def test_the_perceptual_maps_pass_gradients_to_the_picture() -> None:
     pictures = torch.randn(1, 3, 48, 48, requires_grad=True)
-    sum(each.square().mean() for each in reader("plain").maps(pictures)).backward()
+    maps = reader("plain").maps(judge.resized(pictures, SMALL.px))
+    sum(each.square().mean() for each in maps).backward()
     assert pictures.grad is not None
     assert pictures.grad.abs().max() > 0
 

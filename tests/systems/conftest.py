@@ -10,7 +10,7 @@ from t2i.models.catalog import CATALOG
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.runs import Run
 from t2i.train.cli import app as train_app
-from t2i.train.systems import recipe_of
+from t2i.train.systems import needed, preset_of
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
 
     def train(system: str) -> Run:
         if system not in runs:
-            needs = [f"--with={name}={train(name).folder}" for name in recipe_of(system).NEEDS]
+            wanted = needed(system, preset_of(system, "toy"))
+            needs = [f"--with={name}={train(name).folder}" for name in wanted]
             changes = [f"--set=steps={STEPS}", f"--set=checkpoint_every={STEPS // 2}"]
             out = root / system
             command(train_app, [system, "--preset=toy", f"--out={out}", *changes, *needs])

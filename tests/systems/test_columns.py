@@ -22,7 +22,7 @@ from t2i.train import data
 from t2i.train.cli import app as train_app
 from t2i.train.players import Players
 from t2i.train.prerequisites import load_brought
-from t2i.train.systems import recipe_of, settings_type
+from t2i.train.systems import needed, preset_of, recipe_of, settings_type
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_a_run_says_how_it_came_about(column: Column) -> None:
     recipe = column.run.recipe
     assert (recipe.system, recipe.preset) == (column.system, "toy")
     assert (recipe.steps, recipe.finished) == (STEPS, True)
-    assert set(recipe.needs) == set(recipe_of(column.system).NEEDS)
+    assert set(recipe.needs) == set(needed(column.system, preset_of(column.system, "toy")))
     assert column.bundle.manifest.training is not None
     assert column.bundle.manifest.training.settings == recipe.settings
 

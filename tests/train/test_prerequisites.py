@@ -18,6 +18,7 @@ from t2i.train.command import Order, train
 from t2i.train.files import sha256
 from t2i.train.prerequisites import Found, Plan, load_brought, plan
 from t2i.train.settings import change
+from t2i.train.systems import recipe_of
 
 
 def order(*changes: str, given: dict[str, Path] | None = None, system: str = "tiny") -> Order:
@@ -56,6 +57,16 @@ def shipped(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save_file(halves, folder / "weights.safetensors")
     shutil.rmtree("runs")
     return folder
+
+
+def test_what_these_settings_do_not_need_is_neither_planned_nor_taken(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_of("tiny"), "needed_settings", lambda settings, name: None)
+    assert plan("tiny", "toy", TOY, {}, Specks(TOY.data)).needs == {}
+    with pytest.raises(UsageError, match="does not need 'seedling' with these") as caught:
+        plan("tiny", "toy", TOY, {"seedling": tiny}, Specks(TOY.data))
+    assert "--with seedling" in caught.value.hint
 
 
 def test_the_order_is_given_newest_shipped_trained(shipped: Path) -> None:

@@ -21,7 +21,7 @@ from t2i.train.losses import adversarial, divergence
 from t2i.train.matcher import FrozenMatcher
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
-from t2i.train.recipes import damsm
+from t2i.train.recipes import damsm, judge
 from t2i.train.recipes.paired import Paired, PairedSettings
 from t2i.train.settings import LoopSettings
 
@@ -100,10 +100,10 @@ PRESETS: dict[str, Settings] = {
         average=0.998,
     ),
     "birds256": Settings(
-        loop=LoopSettings(steps=5500, batch_size=24, sample_every=500, checkpoint_every=250),
+        loop=LoopSettings(steps=7000, batch_size=24, sample_every=500, checkpoint_every=250),
         data=replace(_BIRDS, count=16_000),
         damsm="birds",
-        condition_size=64,
+        condition_size=96,
         noise_size=32,
         generator_width=24,
         critic_width=32,
@@ -131,11 +131,15 @@ PRESETS: dict[str, Settings] = {
         matching=50.0,
     ),
 }
-NEEDS: tuple[str, ...] = ("damsm",)
+NEEDS: tuple[str, ...] = ("damsm", "judge")
 
 
-def needed_settings(settings: Settings, name: Literal["damsm"]) -> damsm.Settings:
-    """The DAMSM learns from the same pictures, at its own size."""
+def needed_settings(
+    settings: Settings, name: Literal["damsm", "judge"]
+) -> damsm.Settings | judge.Settings | None:
+    """The DAMSM learns from the same pictures, at its own size; pairs alone need a judge."""
+    if name == "judge":
+        return judge.PRESETS["perceptual"] if settings.paired else None
     wanted = damsm.PRESETS[settings.damsm]
     same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
     return replace(wanted, data=same)
@@ -224,4 +228,4 @@ def build(
 ) -> "AttnGAN | Paired":
     if settings.paired is None:
         return AttnGAN(settings, needs["damsm"], device)
-    return Paired(settings, source, needs["damsm"], device)
+    return Paired(settings, source, needs, device)

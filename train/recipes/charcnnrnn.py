@@ -17,9 +17,9 @@ from t2i.models.charcnnrnn import LENGTH
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import embedding
+from t2i.train.losses.reading import AttributeHeads
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
-from t2i.train.recipes.damsm import AttributeHeads
 from t2i.train.settings import LoopSettings
 
 

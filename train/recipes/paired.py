@@ -4,10 +4,11 @@ The networks are AttnGAN's. The training differs from the paper, because a drawn
 photograph does not: the numbers it was drawn from. They are the first numbers of the generator's
 noise, so each noise has its right picture, and a paired loss teaches beside the critics.
 
-Differences from the paper: the paired loss; the first stage learns alone before the others join;
-the later stages learn on windows of some of the pictures; batch norms keep their statistics in the
-end; critics judge patches, with a gradient penalty, and the first one reads the bird's attributes;
-the DAMSM loss is taken at the first stage.
+Differences from the paper: the paired loss, in pixels and in the eyes of a frozen judge, which also
+reads the bird's attributes; the first stage learns alone before the others join; the later stages
+learn on windows of some of the pictures; batch norms keep their statistics in the end; critics
+judge patches, with a gradient penalty, and the first one reads the attributes too; the DAMSM loss
+is taken at the first stage.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,9 @@ from t2i.models import attngan, damsm
 from t2i.models.blocks.patches import PatchCritic
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence, paired
+from t2i.train.losses.reading import AttributeHeads
 from t2i.train.matcher import FrozenMatcher
+from t2i.train.perceptual import FrozenJudge, distance
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 
@@ -47,8 +50,11 @@ class PairedSettings:
     pairs_last: float = 3.0
     bird: float = 3.0
     """How much more a pixel of the bird counts than one of the background."""
+    sight: float = 2.0
+    """Weight of the paired loss in the eyes of the judge."""
     attributes: float = 1.5
-    """Weight of the attributes that the first critic reads in a generated picture."""
+    """Weight of the attributes that the first critic reads in a generated picture, and of those
+    that the judge reads there."""
     penalty: float = 0.5
     """γ of the gradient penalty."""
     penalty_every: int = 8
@@ -73,28 +79,20 @@ class Stage:
     """(B, 1, H, W): what each pixel counts."""
 
 
-class AttributeHeads(nn.Module):
-    """One linear reading of each known attribute from a vector (B, E)."""
-
-    def __init__(self, size: int, attributes: tuple[int, ...]) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(size, values) for values in attributes)
-
-    def forward(self, vector: Tensor, wanted: Tensor) -> Tensor:
-        """Mean cross-entropy over the attributes; wanted (B, A) holds the number of each value."""
-        losses = [F.cross_entropy(head(vector), wanted[:, i]) for i, head in enumerate(self.heads)]
-        return torch.stack(losses).mean()
-
-
 class Paired:
     """The first stage on whole pictures, then all stages on windows."""
 
     def __init__(
-        self, settings: "Settings", source: Source, trained: Needed, device: torch.device
+        self,
+        settings: "Settings",
+        source: Source,
+        needs: Mapping[str, Needed],
+        device: torch.device,
     ) -> None:
         assert settings.paired is not None
         self.settings, self.paired = settings, settings.paired
-        self.matcher = FrozenMatcher(trained, device)
+        self.matcher = FrozenMatcher(needs["damsm"], device)
+        self.judge = FrozenJudge(needs["judge"], device)
         self.network = settings.network(self.matcher.sizes)
         self.generator = attngan.Generator(self.network).to(device)
         attngan.initialise(self.generator)
@@ -140,7 +138,7 @@ class Paired:
         self.settle(batch, text)
         stages, drawn = self.draw(batch, text)
 
-        yield Update("critics", self.judge(stages, text.sentence, batch))
+        yield Update("critics", self.refuse(stages, text.sentence, batch))
 
         terms: dict[str, Tensor] = {}
         weight = self.pairs(batch.step)
@@ -154,6 +152,7 @@ class Paired:
             if number == 0:
                 read = self.reader(features.flatten(1), batch.attributes)
                 terms["attributes"] = self.paired.attributes * read
+        terms |= self.seen(stages, batch)
         terms |= self.matcher.losses(stages[0].fake, text, batch, self.settings.matching)
         terms["divergence"] = self.settings.divergence * divergence.to_standard_normal(*drawn)
         yield Update("generator", terms)
@@ -181,6 +180,22 @@ class Paired:
                 stages.append(Stage(real, head(hidden), weight))
         return stages, (mean, log_variance)
 
+    def seen(self, stages: list[Stage], batch: Batch) -> dict[str, Tensor]:
+        """How the judge sees some of what was drawn: whole pictures of the first stage, windows."""
+        assert batch.attributes is not None, "drawn birds know their attributes"
+        terms: dict[str, Tensor] = {}
+        few, window = slice(self.paired.refined), self.paired.window
+        for number, stage in enumerate(stages):
+            side = window * self.judge.sizes.px // self.settings.first_px if number else None
+            with torch.no_grad():
+                wanted = self.judge.maps(stage.real[few], side)
+            maps = self.judge.maps(stage.fake[few], side)
+            terms[f"sight_{number}"] = self.paired.sight * distance(maps, wanted)
+            if number == 0:
+                read = self.judge.misread(maps, batch.attributes[few])
+                terms["read"] = self.paired.attributes * read
+        return terms
+
     def refines(self, step: int) -> bool:
         """Whether the later stages draw yet."""
         return step >= self.paired.alone * self.settings.loop.steps
@@ -204,7 +219,7 @@ class Paired:
         for norm in norms:
             norm.momentum = 0  # what is drawn of windows does not count
 
-    def judge(self, stages: list[Stage], sentence: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def refuse(self, stages: list[Stage], sentence: Tensor, batch: Batch) -> dict[str, Tensor]:
         """What the critics have to learn."""
         terms = {}
         penalised = batch.step % self.paired.penalty_every == 0

@@ -1,6 +1,8 @@
 """Properties of the paired training: windows, batch norms that settle, the likeness of pictures."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from t2i.models import damsm as matchers
+from t2i.models import judge
 from t2i.runtime import runs
 from t2i.runtime.records import encode
 from t2i.train.data.batch import Batch
@@ -39,33 +42,42 @@ def recipe() -> Paired:
         paired=PairedSettings(alone=0.5, settled=SETTLED / STEPS, refined=2),
     )
     sizes = matchers.Settings(vocabulary=9, embedding=4, text_size=8, image="small", image_px=32)
-    matcher = Needed(
-        {
-            f"{prefix}.{name}": value
-            for prefix, network in matchers.networks(sizes).items()
-            for name, value in network.state_dict().items()
-        },
-        runs.Recipe(
-            schema=runs.SCHEMA,
-            version="",
-            system="damsm",
-            preset="toy",
-            settings={"sharpness": encode(matching.Sharpness()), "classes_apart": False},
-            network=encode(sizes),
-            text=runs.TextSettings(length=5, unknown="drop"),
-            classes=(),
-            data={},
-            needs={},
-            images_seen=0,
-            steps=0,
-            finished=True,
-            facing=None,
-        ),
-        sha256="",
-        origin="",
-    )
+    learnt = {"sharpness": encode(matching.Sharpness()), "classes_apart": False}
+    seer = judge.Settings(attributes=(2, 3, 2), width=2, features=4, px=128)
+    needs = {
+        "damsm": needed("damsm", sizes, matchers.networks(sizes), learnt),
+        "judge": needed("judge", seer, judge.networks(seer), {}),
+    }
     source = Source(9, 5, (), 8, attributes=(2, 3), facing=None)
-    return Paired(settings, source, matcher, torch.device("cpu"))
+    return Paired(settings, source, needs, torch.device("cpu"))
+
+
+def needed(
+    system: str, sizes: object, networks: Mapping[str, nn.Module], settings: dict[str, Any]
+) -> Needed:
+    """Weights that were never trained."""
+    state = {
+        f"{prefix}.{name}": value
+        for prefix, network in networks.items()
+        for name, value in network.state_dict().items()
+    }
+    recipe = runs.Recipe(
+        schema=runs.SCHEMA,
+        version="",
+        system=system,
+        preset="toy",
+        settings=settings,
+        network=encode(sizes),
+        text=runs.TextSettings(length=5, unknown="drop"),
+        classes=(),
+        data={},
+        needs={},
+        images_seen=0,
+        steps=0,
+        finished=True,
+        facing=None,
+    )
+    return Needed(state, recipe, sha256="", origin="")
 
 
 def birds(step: int) -> Batch:
@@ -164,3 +176,35 @@ def test_likeness_counts_pixels_and_slopes_by_weight() -> None:
     taller = [each.expand(1, 1, 2, 3) for each in (fake, real, weight)]
     assert torch.isclose(likeness(*taller), torch.tensor(pixels + across))
     assert likeness(real.expand(1, 1, 2, 3), *taller[1:]) == 0
+
+
+def test_the_judge_sees_windows_as_large_as_in_a_whole_picture(recipe: Paired) -> None:
+    """A window of 28 places of 64 is 56 of the judge's 128 pixels, whatever the stage's size."""
+    batch = birds(STEPS // 2)
+    stages, _ = recipe.draw(batch, recipe.matcher.text(batch.tokens))
+    sides = []
+    recipe.judge.network.stages[0].register_forward_pre_hook(
+        lambda _, given: sides.append(given[0].shape[-1])
+    )
+    terms = recipe.seen(stages, batch)
+    assert sides == [128, 128, 56, 56, 56, 56]
+    assert terms.keys() == {"sight_0", "read", "sight_1", "sight_2"}
+
+
+def test_pictures_that_are_as_they_should_be_are_seen_so(recipe: Paired) -> None:
+    batch = birds(STEPS // 2)
+    right = [
+        replace(stage, fake=stage.real)
+        for stage in recipe.draw(batch, recipe.matcher.text(batch.tokens))[0]
+    ]
+    terms = recipe.seen(right, batch)
+    assert all(terms[f"sight_{number}"] == 0 for number in range(3))
+
+
+def test_sight_teaches_the_generator_alone(recipe: Paired) -> None:
+    batch = birds(STEPS // 2)
+    terms = recipe.seen(recipe.draw(batch, recipe.matcher.text(batch.tokens))[0], batch)
+    sum(terms.values()).backward()  # type: ignore[union-attr]
+    assert all(each.grad is None for each in recipe.judge.network.parameters())
+    taught = [each for each in recipe.generator.parameters() if each.grad is not None]
+    assert any(each.grad.abs().sum() > 0 for each in taught if each.grad is not None)
