@@ -44,4 +44,5 @@ CATALOG = {
     ),
     "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
+    "tacgan": System("tacgan", "TAC-GAN", "Dash et al., 2017", family="gan", pipeline="gan"),
 }
