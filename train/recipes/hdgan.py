@@ -90,7 +90,7 @@ def _paper(epochs: int, pictures: int, batch: int, kind: Literal["cub", "folder"
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=3000, batch_size=16, sample_every=500, checkpoint_every=250),
+    loop=LoopSettings(steps=4500, batch_size=16, sample_every=500, checkpoint_every=250),
     data=data.Settings(
         kind="birds", px=(16, 32, 64), words=32, characters=readers.LENGTH, facing="right"
     ),

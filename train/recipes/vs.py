@@ -72,7 +72,7 @@ def _paper(pictures: int, kind: Literal["cub", "folder"]) -> Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=1500, batch_size=32, sample_every=0, checkpoint_every=250),
+    loop=LoopSettings(steps=3000, batch_size=32, sample_every=0, checkpoint_every=500),
     data=data.Settings(kind="birds", px=(64,), words=32, characters=readers.LENGTH, facing="right"),
     charcnnrnn="birds",
     image="small",
