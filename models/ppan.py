@@ -23,8 +23,8 @@ class Settings(hdgan.Settings):
 
     lateral: bool = True
     """Finer levels are joined by coarser maps; False is the stream of HDGAN by itself."""
-    classes: int = 0
-    """Classes that critics tell apart (CUB: 150 are trained on)."""
+    classes: int = 150
+    """Classes that critics tell apart (CUB: 150 that are trained on; Oxford-102: 82)."""
     class_at: tuple[int, ...] = (256,)
     """Sides of the pictures whose critics tell classes."""
 

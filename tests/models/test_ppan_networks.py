@@ -11,7 +11,7 @@ from t2i.models import ppan
 from t2i.models.encoders.vgg import VggTrunk
 from t2i.runtime.errors import UsageError
 
-PAPER = ppan.Settings(vocabulary=71, classes=150)
+PAPER = ppan.Settings(vocabulary=71)
 TOY = ppan.Settings(
     vocabulary=71,
     text_size=6,
