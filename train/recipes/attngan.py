@@ -101,7 +101,7 @@ PRESETS: dict[str, Settings] = {
     ),
     "birds256": Settings(
         loop=LoopSettings(steps=7000, batch_size=24, sample_every=500, checkpoint_every=250),
-        data=replace(_BIRDS, count=16_000),
+        data=replace(_BIRDS, count=24_000),
         damsm="birds",
         condition_size=96,
         noise_size=32,

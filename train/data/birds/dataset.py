@@ -68,11 +68,12 @@ class Birds(Dataset):
         return Said(self.tokens(caption, dice), complete(facts).codes)
 
     def fixed(self, count: int) -> Batch:
-        """Birds of the test split, whose combinations of colours are never trained on."""
-        test = self if self.split == "test" else None
-        if test is None or count > len(test):
-            test = Birds(replace(self.settings, count=count), "test")
-        return collate([test.item(index, mix(index)) for index in range(count)])
+        """Birds of the validation split, whose combinations of colours are never trained on.
+
+        Who looks at them while training chooses by them, so they are none that scores are for.
+        """
+        unseen = Birds(replace(self.settings, count=count), "validation")
+        return collate([unseen.item(index, mix(index)) for index in range(count)])
 
     @property
     def attributes(self) -> tuple[int, ...]:
