@@ -43,5 +43,15 @@ CATALOG = {
         pipeline="score",
     ),
     "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
+    "hdgan": System(
+        "hdgan", "HDGAN", "Zhang, Xie and Yang, CVPR 2018", family="gan", pipeline="gan"
+    ),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
+    "vs": System(
+        "vs",
+        "VS similarity",
+        "Zhang, Xie and Yang, CVPR 2018",
+        family="matching",
+        pipeline="score",
+    ),
 }

@@ -1,7 +1,8 @@
 """Official checkpoints into our networks: tables of names, and weights that fit or are refused.
 
 A table maps an official name, or its beginning up to a dot, to ours: `{"ca_net.fc":
-"condition.project.0"}` renames `ca_net.fc.weight` and `ca_net.fc.bias`.
+"condition.project.0"}` renames `ca_net.fc.weight` and `ca_net.fc.bias`. What it maps to "" is left
+out: it is of no use to our network.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,7 +28,7 @@ def rename(official: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str
             f"the checkpoint holds weights this network has no place for: {_few(strangers)}",
             hint="is it a checkpoint of this network, and of this variant of it?",
         )
-    return {ours: official[key] for key, ours in names.items() if ours is not None}
+    return {ours: official[key] for key, ours in names.items() if ours}
 
 
 def new_name(official: str, table: Mapping[str, str]) -> str | None:
@@ -36,7 +37,7 @@ def new_name(official: str, table: Mapping[str, str]) -> str | None:
     for end in range(len(parts), 0, -1):
         ours = table.get(".".join(parts[:end]))
         if ours is not None:
-            return ".".join([ours, *parts[end:]])
+            return ".".join([ours, *parts[end:]]) if ours else ""
     return None
 
 

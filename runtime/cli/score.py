@@ -28,6 +28,7 @@ fid          sets: distance of features, 0 for equal sets
 is           one set: 1 to the number of kinds; more is better
 attributes   pictures and captions: share of what is said that a judge sees
 r-precision  pictures and captions: share that finds its own among 100
+vs           pictures and captions: mean similarity to their own, -1 to 1
 diversity    --model only: distance of features between pictures of one caption
 
 Of two folders, metrics of pairs compare pictures with the same file name; what has no partner is

@@ -10,6 +10,7 @@ from t2i.runtime.score.inception import Inception
 from t2i.runtime.score.pairs import PairMetric, begin_ms_ssim, begin_psnr, begin_ssim
 from t2i.runtime.score.retrieval import Retrieval
 from t2i.runtime.score.sets import SetMetric
+from t2i.runtime.score.visual_semantic import VisualSemantic
 
 METRICS: dict[str, PairMetric | SetMetric] = {
     "psnr": PairMetric("10 log10(255² / MSE), MSE over all pixels and channels", "dB", begin_psnr),
@@ -43,6 +44,13 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "birds-damsm",
         Retrieval,
         random=True,
+    ),
+    "vs": SetMetric(
+        "Zhang et al. 2018 (HDGAN): inner product of the code of a picture and the sentence of its "
+        "caption, of length 1 each (norms floored at 1e-12), mean and population deviation",
+        "",
+        "birds-vs",
+        VisualSemantic,
     ),
     "fid": SetMetric(
         "Heusel et al. 2017: squared Fréchet distance of Gaussians of features, in float64, "

@@ -52,6 +52,12 @@ def test_the_prefix_of_parallel_training_is_dropped() -> None:
     assert list(state) == ["project.weight"]
 
 
+def test_what_is_of_no_use_is_left_out() -> None:
+    official = {"counter": torch.ones(1), "fc.weight": torch.ones(1), "aux.fc.bias": torch.ones(1)}
+    state = renames.rename(official, {"fc": "project", "counter": "", "aux": ""})
+    assert list(state) == ["project.weight"]
+
+
 def test_names_without_a_place_are_told() -> None:
     state = {f"stranger{i}.weight": torch.ones(1) for i in range(5)}
     with pytest.raises(ExportError, match=r"stranger0.*stranger2\.weight and 2 more") as caught:

@@ -1,0 +1,70 @@
+"""VS similarity: how near a picture and its caption lie in a space that they share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from t2i.runtime.errors import ScoreError
+from t2i.runtime.score.protocol import Value
+from t2i.runtime.score.sets import Setting
+from t2i.runtime.score.sources import Shown
+from t2i.runtime.sessions import Arrays
+
+NORM_FLOOR = 1e-12
+
+
+class VisualSemantic:
+    """Compares each picture with its own caption."""
+
+    outputs = ("code",)
+
+    def __init__(self, setting: Setting) -> None:
+        """Reads all captions.
+
+        Raises:
+            ScoreError: pictures have no captions, or the extractor reads none.
+        """
+        captions = setting.source.captions
+        if not captions:
+            raise ScoreError(
+                f"vs needs the captions of the pictures, and {setting.source.name} has none",
+                hint="score what `t2i-run --captions FILE` wrote, draw with --model, or list the "
+                "captions in a metadata.jsonl beside the pictures",
+            )
+        setting.extractor.require(*self.outputs)
+        texts = list(dict.fromkeys(each.text for each in captions))
+        places = {text: place for place, text in enumerate(texts)}
+        self.sentences = setting.extractor.sentences(texts)
+        self.places = [places[each.text] for each in captions]
+        self.found: list[float] = []
+
+    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
+        own = [self.place(each.caption) for each in shown]
+        self.found += similarities(seen["code"], self.sentences[own]).tolist()
+
+    def place(self, caption: int | None) -> int:
+        """Which sentence is that of a caption of the source."""
+        assert caption is not None, "its source has captions"
+        return self.places[caption]
+
+    def value(self) -> Value:
+        return Value(
+            float(np.mean(self.found)),
+            spread=float(np.std(self.found)),
+            reference="the pictures' own captions",
+            options={"captions": len(self.sentences)},
+        )
+
+
+def similarities(
+    codes: npt.NDArray[np.floating], sentences: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Cosine of each picture's code with its sentence: (B, D), (B, D) -> (B,)."""
+    a, b = _directions(codes), _directions(sentences)
+    return np.einsum("bd,bd->b", a, b)
+
+
+def _directions(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    wide = vectors.astype(np.float64)
+    return wide / np.linalg.norm(wide, axis=1, keepdims=True).clip(min=NORM_FLOOR)
