@@ -19,7 +19,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.losses import embedding
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
-from t2i.train.recipes.damsm import AttributeHeads
+from t2i.train.recipes.paired import AttributeHeads
 from t2i.train.settings import LoopSettings
 
 
