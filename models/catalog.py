@@ -44,4 +44,14 @@ CATALOG = {
     ),
     "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
+    "stackgan": System(
+        "stackgan", "StackGAN", "Zhang et al., ICCV 2017", family="gan", pipeline="gan"
+    ),
+    "stackgan1": System(
+        "stackgan1",
+        "StackGAN, stage I",
+        "Zhang et al., ICCV 2017, section 3.3",
+        family="gan",
+        pipeline="gan",
+    ),
 }
