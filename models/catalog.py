@@ -54,4 +54,14 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "stackgan": System(
+        "stackgan", "StackGAN", "Zhang et al., ICCV 2017", family="gan", pipeline="gan"
+    ),
+    "stackgan1": System(
+        "stackgan1",
+        "StackGAN, stage I",
+        "Zhang et al., ICCV 2017, section 3.3",
+        family="gan",
+        pipeline="gan",
+    ),
 }
