@@ -131,7 +131,7 @@ def _manifest(
         system=recipe.system,
         pipeline=CATALOG[recipe.system].pipeline,
         condition=host.condition,
-        text=None if host.condition == "none" else _text(trained, draft),
+        text=None if host.condition in ("none", "vector") else _text(trained, draft),
         classes=recipe.classes,
         noise=host.noise,
         graphs=graphs,

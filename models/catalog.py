@@ -47,6 +47,7 @@ CATALOG = {
         "hdgan", "HDGAN", "Zhang, Xie and Yang, CVPR 2018", family="gan", pipeline="gan"
     ),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
+    "tacgan": System("tacgan", "TAC-GAN", "Dash et al., 2017", family="gan", pipeline="gan"),
     "vs": System(
         "vs",
         "VS similarity",

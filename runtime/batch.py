@@ -43,6 +43,8 @@ class Order:
     stages: bool
     attention: bool
     nearest_class: bool = False
+    embeddings: str | None = None
+    """SHA-256 of the file that holds the vectors of the captions, where they are not read."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,13 @@ class Entry:
 
 def hash_captions(captions: Iterable[str]) -> str:
     return hashlib.sha256(json.dumps(list(captions)).encode()).hexdigest()
+
+
+def hash_file(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse_what_is_there(folder: Path, *, force: bool, resume: bool) -> None:
@@ -214,6 +223,7 @@ def _refuse_another(folder: Path, wanted: Order) -> None:
         "attention": f"it was drawn {'with' if there.attention else 'without'} --attention",
         "nearest_class": f"it was drawn {'with' if there.nearest_class else 'without'} "
         "--nearest-class",
+        "embeddings": "the vectors of its captions are others",
     }
     for name, difference in said.items():
         if getattr(there, name) != getattr(wanted, name):

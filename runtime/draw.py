@@ -15,6 +15,7 @@ from t2i.runtime.pictures import to_pixels
 from t2i.runtime.proof import SelfTest, replay
 from t2i.runtime.sessions import Arrays, open_session, usable_threads
 from t2i.runtime.text import Reading, Tokenizer
+from t2i.runtime.vectors import open_vectors
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def load(
     low_memory: bool = False,
     quick: bool = False,
     nearest_class: bool = False,
+    embeddings: str | Path | None = None,
 ) -> "Painter":
     """Get a bundle ready to draw.
 
@@ -47,11 +49,13 @@ def load(
         low_memory: draw one picture at a time and keep no memory between them.
         quick: for a single picture: starts sooner, then draws slower.
         nearest_class: of a bundle that draws classes: take the class that a caption is near to.
+        embeddings: of a bundle that reads no captions: the file that holds their vectors.
 
     Raises:
         BundleError: there is no such bundle, it is damaged, or it draws nothing.
+        DataError: the file of vectors cannot be read.
         DeviceError: the asked device cannot be used here.
-        UsageError: it draws no classes to be near to.
+        UsageError: it draws no classes to be near to, or vectors are missing or of no use.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads cannot run", hint="--threads takes 1 or more")
@@ -63,6 +67,7 @@ def load(
         low_memory=low_memory,
         quick=quick,
         nearest_class=nearest_class,
+        embeddings=None if embeddings is None else Path(embeddings),
     )
 
 
@@ -78,6 +83,7 @@ class Painter:
         low_memory: bool = False,
         quick: bool = False,
         nearest_class: bool = False,
+        embeddings: Path | None = None,
     ) -> None:
         _refuse_what_draws_nothing(bundle)
         self.bundle = bundle
@@ -89,6 +95,7 @@ class Painter:
                 f"{bundle.name} draws captions, and knows no classes",
                 hint="leave out --nearest-class",
             )
+        self._vectors = open_vectors(bundle, embeddings)
         self.threads = threads or usable_threads()
         self.low_memory = low_memory
         self._generator = open_session(
@@ -199,6 +206,8 @@ class Painter:
         Raises:
             TextError: nothing of it.
         """
+        if self._vectors:
+            return self._vectors.read(caption)
         if not self._tokenizer:
             return Reading((), (), (), 0)
         if self.draws_classes:
@@ -211,9 +220,11 @@ class Painter:
 
     def _read(self, captions: Sequence[str | Reading]) -> Arrays:
         """What the text graph makes of captions, as far as the generator asks for it."""
+        readings = [self.read(each) if isinstance(each, str) else each for each in captions]
+        if self._vectors:
+            return {"sentence": self._vectors.sentences(readings)}
         if not self._tokenizer:
             return {}
-        readings = [self.read(each) if isinstance(each, str) else each for each in captions]
         text = self._sessions["text"]
         wanted = {each.name for each in self._generator.graph.inputs}
         outputs = [each.name for each in text.graph.outputs if each.name in wanted]
@@ -234,9 +245,4 @@ def _refuse_what_draws_nothing(bundle: Bundle) -> None:
         raise BundleError(
             f"{manifest.name} draws nothing: it is a {manifest.pipeline!r} bundle",
             hint="`t2i-run --list` shows what draws",
-        )
-    if manifest.condition == "vector":
-        raise BundleError(
-            f"{manifest.name} reads no captions: it was trained on vectors made elsewhere",
-            hint="`t2i-run --list` shows what reads captions",
         )

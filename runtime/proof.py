@@ -75,15 +75,19 @@ def read_arrays(data: bytes, name: str) -> Arrays:
             if sum(entry.file_size for entry in entries) > PROOF_BYTES:
                 raise ValueError("it is too large")
             return {
-                entry.filename.removesuffix(".npy"): _array(archive.read(entry))
+                entry.filename.removesuffix(".npy"): plain_array(archive.read(entry))
                 for entry in entries
             }
     except Exception as error:
         raise BundleError(f"{name} is damaged: {error}", hint=AGAIN) from error
 
 
-def _array(data: bytes) -> npt.NDArray[np.generic]:
-    """One `.npy`: the shape that its header claims is believed only if the bytes are there."""
+def plain_array(data: bytes) -> npt.NDArray[np.generic]:
+    """One `.npy`: the shape that its header claims is believed only if the bytes are there.
+
+    Raises:
+        ValueError: it holds no plain numbers, or is damaged.
+    """
     stream = io.BytesIO(data)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError("its arrays are of an unknown version")

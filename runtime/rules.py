@@ -192,10 +192,17 @@ def _wiring(manifest: "Manifest", generator: "Graph", text: "Graph | None") -> I
     wanted = {each.name: each for each in generator.inputs}
     for name in sorted({noise.name for noise in manifest.noise} - set(wanted)):
         yield f"noise: the generator has no input {name[:40]!r}"
+    if manifest.condition == "vector":
+        sentence = wanted.pop("sentence", None)
+        if not (
+            sentence
+            and (sentence.dtype, len(sentence.shape)) == ("float32", 2)
+            and isinstance(sentence.shape[1], int)
+        ):
+            yield "generator: vectors need its input `sentence`, float32 (B, E)"
     for name, tensor in wanted.items():
         if name not in offered:
-            if not (manifest.condition == "vector" and name == "sentence"):
-                yield f"generator: nothing provides its input {name!r}"
+            yield f"generator: nothing provides its input {name!r}"
         elif offered[name] != (tensor.dtype, tensor.shape[1:]):
             yield f"generator: its input {name!r} differs from what provides it"
 

@@ -56,6 +56,8 @@ class Source:
     attributes: tuple[int, ...]
     """Number of values of each attribute, where pictures know theirs."""
     facing: "Facing | None"
+    vector_size: int = 0
+    """E of sentences that were made elsewhere."""
 
 
 class Recipe(Protocol):

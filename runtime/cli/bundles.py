@@ -38,7 +38,7 @@ def show(*, as_json: bool) -> None:
         return
     shown = ("name", "system", "condition", "px", "bytes", "precision", "where")
     terminal.table(shown, [[row[column] for column in shown] for row in rows])
-    drawing = [row for row in rows if row["pipeline"] == "gan"]
+    drawing = [row for row in rows if row["pipeline"] == "gan" and row["condition"] != "vector"]
     if drawing:
         first, *_ = drawing
         example = first["classes"][0] if first["condition"] == "class" else "a red bird"

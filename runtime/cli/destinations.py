@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from t2i.runtime import terminal
-from t2i.runtime.batch import Batch, Entry, Order, hash_captions
+from t2i.runtime.batch import Batch, Entry, Order, hash_captions, hash_file
 from t2i.runtime.captions import Line
 from t2i.runtime.cli.request import PNG, Request
 from t2i.runtime.draw import Painter
@@ -108,6 +108,7 @@ def into_folder(work: Work, folder: Path) -> None:
         stages=request.stages,
         attention=request.attention,
         nearest_class=request.nearest_class,
+        embeddings=hash_file(request.embeddings),
     )
     began = perf_counter()
     with Batch(folder, order, resume=request.resume) as batch:

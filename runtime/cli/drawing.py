@@ -30,6 +30,7 @@ def draw(request: Request) -> None:
         low_memory=request.low_memory,
         quick=request.pictures == 1,
         nearest_class=request.nearest_class,
+        embeddings=request.embeddings,
     )
     outputs = _outputs(painter, request)
     if request.out and not folder and not request.force:

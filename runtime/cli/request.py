@@ -33,6 +33,8 @@ class Request:
     stages: bool
     attention: bool
     nearest_class: bool
+    embeddings: Path | None
+    """File of vectors, for a bundle that reads no captions."""
     as_json: bool
 
     @property

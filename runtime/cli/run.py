@@ -30,6 +30,9 @@ is named and recorded, the rest is drawn, and the exit status is 1.
 
 A bundle that draws classes takes the name of one: t2i-run --model acgan-birds red. Only with
 --nearest-class it takes captions too, each for the class that it names, and says for which.
+
+A bundle that was trained on vectors of captions reads none: --embeddings names a file (.npz, .hdf5)
+that holds the vector of each caption to draw, under the caption.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -57,6 +60,10 @@ Attention = Annotated[
 NearestClass = Annotated[
     bool, typer.Option("--nearest-class", help="Draw captions as the classes they are near to.")
 ]
+VectorFile = Annotated[
+    Path | None,
+    typer.Option("--embeddings", metavar="FILE", help="Vectors of captions, made elsewhere."),
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -83,6 +90,7 @@ def run(
     stages: Stages = False,
     attention: Attention = False,
     nearest_class: NearestClass = False,
+    embeddings: VectorFile = None,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -130,6 +138,7 @@ def run(
                 stages=stages,
                 attention=attention,
                 nearest_class=nearest_class,
+                embeddings=embeddings,
                 as_json=as_json,
             )
         )

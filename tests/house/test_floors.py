@@ -14,6 +14,7 @@ ALSO = {
     "runtime/terminal.py": {"rich"},
     "runtime/text.py": {"ftfy"},
     "runtime/sessions.py": {"tensorrt"},
+    "runtime/embeddings.py": {"h5py"},
 }
 
 HEAVY = {"numpy", "torch", "onnx", "onnxruntime", "PIL", "rich", "tokenizers", "ftfy"}

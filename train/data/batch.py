@@ -20,6 +20,8 @@ class Item:
     attributes: tuple[int, ...] | None = None
     mask: Tensor | None = None
     """(1, px, px) at the largest size."""
+    vector: Tensor | None = None
+    """(E,): the sentence as it was encoded elsewhere."""
     further: tuple["Said", ...] = ()
     """Captions of other birds."""
 
@@ -49,6 +51,8 @@ class Batch:
     """(B, A) int64: what is true of each drawn bird."""
     mask: Tensor | None = None
     """(B, 1, px, px) at the largest size: share of each pixel that is bird."""
+    vectors: Tensor | None = None
+    """(B, E): the sentences as they were encoded elsewhere."""
     further_tokens: Tensor | None = None
     """(B, F, T) int64: captions of other birds, whose pictures are not there."""
     further_attributes: Tensor | None = None
@@ -70,6 +74,7 @@ class Batch:
             noise=moved(self.noise),
             attributes=moved(self.attributes),
             mask=moved(self.mask),
+            vectors=moved(self.vectors),
             further_tokens=moved(self.further_tokens),
             further_attributes=moved(self.further_attributes),
         )
@@ -79,6 +84,7 @@ def collate(items: Sequence[Item], step: int = 0) -> Batch:
     """Stack items; captions are padded to the longest among them."""
     first = items[0]
     masks = [item.mask for item in items if item.mask is not None]
+    vectors = [item.vector for item in items if item.vector is not None]
     further = [said for item in items for said in item.further]
     shape = (len(items), -1)
     return Batch(
@@ -93,6 +99,7 @@ def collate(items: Sequence[Item], step: int = 0) -> Batch:
         if first.attributes is None
         else torch.tensor([item.attributes for item in items]),
         mask=torch.stack(masks) if masks else None,
+        vectors=torch.stack(vectors) if vectors else None,
         further_tokens=padded([said.tokens for said in further]).unflatten(0, shape)
         if further
         else None,

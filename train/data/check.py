@@ -15,6 +15,7 @@ from t2i.train.data.dice import Dice
 from t2i.train.data.photographs import Photograph, read_pixels
 from t2i.train.data.settings import Settings
 from t2i.train.data.sources import collection, require_sense
+from t2i.train.data.vectors import vectors_of
 
 EXAMPLES = 3
 """Of one kind of problem, so many are named."""
@@ -103,7 +104,7 @@ def check(settings: Settings, *, batch_size: int = 16, decode: int = 2000) -> Re
     except DataError as error:
         problems.append(Problem("unreadable data set", 1, (f"{error} ({error.hint})",)))
     else:
-        problems += _about_labels([*train, *held_out])
+        problems += _about_labels([*train, *held_out], settings)
         if len(train) < batch_size:
             what = f"too few pictures for a batch of {batch_size}"
             problems.append(Problem(what, 1, (f"there are {len(train)}",)))
@@ -111,6 +112,7 @@ def check(settings: Settings, *, batch_size: int = 16, decode: int = 2000) -> Re
     opened = files[:: max(1, -(-len(files) // decode))]
     problems += _about_files(files, opened, settings.px[-1])
     problems += _about_captions(files)
+    problems += _about_vectors(files, settings)
     return _report(
         settings,
         pictures=(len(train), len(held_out), len(opened)),
@@ -173,10 +175,20 @@ def _problem(what: str, places: list[str], *, fatal: bool = True) -> Iterator[Pr
         yield Problem(what, len(places), tuple(places[:EXAMPLES]), fatal)
 
 
-def _about_labels(files: Sequence[Photograph]) -> Iterator[Problem]:
+def _about_labels(files: Sequence[Photograph], settings: Settings) -> Iterator[Problem]:
     without = [str(each.path) for each in files if each.label is None]
     if len(without) < len(files):
         yield from _problem("no label, where others have one", without)
+    elif settings.labels:
+        yield from _problem("no label, and classes are to be learnt", without)
+
+
+def _about_vectors(files: Sequence[Photograph], settings: Settings) -> Iterator[Problem]:
+    if settings.embeddings is not None:
+        try:
+            vectors_of(files, Path(settings.embeddings))
+        except DataError as error:
+            yield Problem("unusable file of vectors", 1, (f"{error} ({error.hint})",))
 
 
 def _about_captions(files: Sequence[Photograph]) -> Iterator[Problem]:

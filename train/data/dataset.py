@@ -79,6 +79,11 @@ class Dataset(ABC):
         """Number of values of each attribute."""
         return ()
 
+    @property
+    def vector_size(self) -> int:
+        """E of sentences that were made elsewhere; 0 where captions are read."""
+        return 0
+
     def source(self) -> "Source":
         """What a recipe is told."""
         from t2i.train.recipe import Source
@@ -90,6 +95,7 @@ class Dataset(ABC):
             pictures=len(self),
             attributes=self.attributes,
             facing=self.facing,
+            vector_size=self.vector_size,
         )
 
     def batch(self, step: int, batch_size: int, seed: int) -> Batch:

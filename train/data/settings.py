@@ -17,8 +17,13 @@ class Settings:
     folders of pictures, one a class."""
     folder: str | None = None
     """Where the pictures lie; drawn birds need none."""
-    condition: Literal["caption", "class"] = "caption"
-    """What decides a picture: a caption, or the name of its class. A drawn bird's is its colour."""
+    condition: Literal["caption", "class", "vector"] = "caption"
+    """What decides a picture: a caption, the name of its class (a drawn bird's is its colour), or
+    the vector of a caption that was made elsewhere."""
+    embeddings: str | None = None
+    """File of these vectors, keyed by caption: .npz or .hdf5."""
+    labels: bool = False
+    """Every picture must have a class, of two or more."""
     px: tuple[int, ...] = (64, 128, 256)
     """Sides of the pictures in a batch, smallest first."""
     words: int = 18

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from t2i.runtime.errors import UsageError
+from t2i.runtime.errors import DataError, UsageError
 from t2i.train.data.settings import Settings, Split
 
 if TYPE_CHECKING:
@@ -23,7 +23,13 @@ def open(settings: Settings, split: Split = "train", *, ready: bool = True) -> "
     """
     require_sense(settings)
     pictures = _open(settings, split, ready)
-    if settings.condition == "caption":
+    if settings.labels and len(pictures.classes) < 2:
+        raise DataError(
+            "classes are to be learnt, and the pictures have "
+            + ("no labels" if not pictures.classes else f"only the class {pictures.classes[0]!r}"),
+            hint='write one beside each: {"file_name": "1.png", "text": "…", "label": "rose"}',
+        )
+    if settings.condition != "class":
         return pictures
     from t2i.train.data.classes import Named
 
@@ -37,7 +43,12 @@ def _open(settings: Settings, split: Split, ready: bool) -> "Dataset":
         return Birds(settings, split, ready=ready)
     from t2i.train.data.photographs import Photographs
 
-    return Photographs(settings, collection(settings), split)
+    pictures = Photographs(settings, collection(settings), split)
+    if settings.condition != "vector":
+        return pictures
+    from t2i.train.data.vectors import Encoded
+
+    return Encoded(pictures, Path(settings.embeddings or ""))
 
 
 def collection(settings: Settings) -> "Collection":
@@ -72,8 +83,24 @@ def require_sense(settings: Settings) -> None:
             f"data of kind {settings.kind!r} lie in a folder, and none is given",
             hint="pass --data FOLDER",
         )
-    if settings.kind == "classes" and settings.condition == "caption":
+    if settings.kind == "classes" and settings.condition != "class":
         raise UsageError(
             f"the pictures in {settings.folder} have classes, but no captions",
             hint='list them in a metadata.jsonl: {"file_name": "1.png", "text": "a red bird"}',
+        )
+    if settings.condition == "vector" and settings.kind == "birds":
+        raise UsageError(
+            "drawn birds are told in ever new words, which no file of vectors holds",
+            hint="pass --data FOLDER, or --set condition=caption",
+        )
+    if settings.condition == "vector" and settings.embeddings is None:
+        raise UsageError(
+            "the vectors of the captions lie in a file, and none is named",
+            hint="--set embeddings=FILE (.npz or .hdf5); or let captions be read: "
+            "--set condition=caption",
+        )
+    if settings.condition != "vector" and settings.embeddings is not None:
+        raise UsageError(
+            f"{settings.embeddings} holds vectors, and these settings use none",
+            hint="--set condition=vector, or leave out embeddings",
         )
