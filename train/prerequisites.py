@@ -65,6 +65,8 @@ def plan(
     needs: dict[str, Found | Plan] = {}
     for name in recipe_of(system).NEEDS:
         wanted = recipe_of(system).needed_settings(settings, name)
+        if wanted is None:
+            continue
         inherited = {key: path for key, path in given.items() if key in set(needs_of(name))}
         needs[name] = (
             (_given(name, given[name]) if name in given else None)

@@ -97,7 +97,7 @@ class RecipeModule(Protocol):
 
     PRESETS: dict[str, Settings]
     NEEDS: tuple[str, ...]
-    """Systems that must be trained before."""
+    """Systems that must be trained before, unless settings do without."""
 
     def build(
         self,
@@ -107,5 +107,6 @@ class RecipeModule(Protocol):
         device: torch.device,
     ) -> Recipe: ...
 
-    def needed_settings(self, settings: Any, name: Any) -> Settings:
-        """Settings with which a prerequisite is trained. Only where there are any."""
+    def needed_settings(self, settings: Any, name: Any) -> Settings | None:
+        """Settings with which a prerequisite is trained; None = these settings do without.
+        Only where there are any."""

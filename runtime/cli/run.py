@@ -17,6 +17,7 @@ t2i-run "a red bird" --seed 7 --out bird.png    # the same seed draws the same p
 t2i-run "a red bird" --stages --attention       # what each stage drew and looked at
 t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
 t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
+t2i-run --model stream-birds --describe bird.png  # what a picture shows, in words
 
 Draw captions.
 
@@ -57,6 +58,13 @@ Attention = Annotated[
 NearestClass = Annotated[
     bool, typer.Option("--nearest-class", help="Draw captions as the classes they are near to.")
 ]
+Describe = Annotated[Path | None, typer.Option(metavar="PICTURE", help="Say what a picture shows.")]
+Beams = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Beginnings that --describe follows at once; 1 unless said."
+    ),
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -83,6 +91,8 @@ def run(
     stages: Stages = False,
     attention: Attention = False,
     nearest_class: NearestClass = False,
+    describe: Describe = None,
+    beams: Beams = None,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -102,6 +112,16 @@ def run(
             else:
                 bundles.test(model, device=device, threads=threads, as_json=as_json)
             return
+        if describe is not None and captions is None and file is None:
+            from t2i.runtime.cli.describing import tell
+
+            tell(describe, model, beams=beams, device=device, threads=threads, as_json=as_json)
+            return
+        if describe is not None or beams is not None:
+            raise UsageError(
+                "--describe tells what one picture shows, and --beams how long to look for words",
+                hint="such as: t2i-run --describe bird.png --beams 3; leave out captions",
+            )
         if (captions is None) == (file is None):
             raise UsageError(
                 "say what to draw: captions, or --captions with a file of them",
