@@ -39,7 +39,7 @@ class Settings(attngan.StagedSettings):
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=4000, batch_size=16, sample_every=500, checkpoint_every=250),
+    loop=LoopSettings(steps=3600, batch_size=16, sample_every=500, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(16, 32, 64), words=32, facing="right"),
     damsm="birds",
     noise_size=32,
