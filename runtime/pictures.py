@@ -40,6 +40,12 @@ def to_pixels(images: npt.NDArray[np.float32], rule: Literal["truncate", "round"
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(0, 2, 3, 1))
 
 
+def to_planes(pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+    """Pixels (H, W, 3) of 0 … 255, all of one size, become pictures (B, 3, H, W) in [-1, 1]."""
+    levels = np.stack(pictures).astype(np.float32)
+    return np.ascontiguousarray(levels.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)
+
+
 def grid(pictures: Pixels, columns: int | None = None, gap_px: int = 4) -> Pixels:
     """Pictures (B, H, W, 3) side by side on white, row by row; as square as can be by default."""
     B, H, W, _ = pictures.shape

@@ -23,7 +23,7 @@ NOISE_DIMENSIONS = 2**24  # so many counters belong to one picture
 DTYPES = ("float32", "float16", "int64", "int32", "uint8", "bool", "string")
 # The graphs that a pipeline cannot do without, and all that it may have.
 ROLES: dict[str, tuple[set[str], set[str]]] = {
-    "gan": ({"generator"}, {"text", "image", "invert", "edit"}),
+    "gan": ({"generator"}, {"text", "image", "caption", "invert", "edit"}),
     "tokens": ({"pixels"}, {"text", "codes", "prefill", "step"}),
     "latent": ({"generator"}, {"text", "image", "invert", "edit"}),
     "score": ({"image"}, {"text", "caption"}),
@@ -46,6 +46,7 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _text,
         _drawing,
         _reading,
+        _describing,
     )
     for rule in rules:
         yield from rule(manifest)
@@ -223,3 +224,27 @@ def _reading(manifest: "Manifest") -> Iterator[str]:
     logits = [(each.dtype, each.shape[1:]) for each in outputs if each.name == "attributes"]
     if logits != [("float32", (width,))]:
         yield f"attributes: the image graph has no output `attributes`, float32 (B, {width})"
+
+
+def _describing(manifest: "Manifest") -> Iterator[str]:
+    """What says words is given what the image graph reads, the last word, and its own state."""
+    graphs = {graph.role: graph for graph in manifest.graphs}
+    if "caption" not in graphs:
+        return
+    if not manifest.text:
+        yield "text: there is a caption graph, but nothing that names its words"
+    image = graphs["image"].outputs if "image" in graphs else ()
+    seen = {each.name: (each.dtype, each.shape[1:]) for each in image}
+    inputs, outputs = (
+        {each.name: (each.dtype, each.shape[1:]) for each in tensors}
+        for tensors in (graphs["caption"].inputs, graphs["caption"].outputs)
+    )
+    wanted = {"picture": seen.get("picture"), "word": ("int64", ()), "state": inputs.get("state")}
+    dtype, shape = outputs.get("next", ("", ()))
+    if (
+        inputs != wanted
+        or inputs["state"] != outputs.get("state_after")
+        or (dtype, len(shape)) != ("float32", 1)
+        or not all(isinstance(size, int) for size in (*inputs["state"][1], *shape))
+    ):
+        yield "caption: not from the image graph's `picture`, `word`, `state` to `next` and a state"

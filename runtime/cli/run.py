@@ -17,6 +17,7 @@ t2i-run "a red bird" --seed 7 --out bird.png    # the same seed draws the same p
 t2i-run "a red bird" --stages --attention       # what each stage drew and looked at
 t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
 t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
+t2i-run --model stream-birds --describe bird.png  # what a picture shows, in words
 
 Draw captions.
 
@@ -64,6 +65,13 @@ VectorFile = Annotated[
     Path | None,
     typer.Option("--embeddings", metavar="FILE", help="Vectors of captions, made elsewhere."),
 ]
+Describe = Annotated[Path | None, typer.Option(metavar="PICTURE", help="Say what a picture shows.")]
+Beams = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Beginnings that --describe follows at once; 1 unless said."
+    ),
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -91,6 +99,8 @@ def run(
     attention: Attention = False,
     nearest_class: NearestClass = False,
     embeddings: VectorFile = None,
+    describe: Describe = None,
+    beams: Beams = None,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -110,6 +120,16 @@ def run(
             else:
                 bundles.test(model, device=device, threads=threads, as_json=as_json)
             return
+        if describe is not None and captions is None and file is None:
+            from t2i.runtime.cli.describing import tell
+
+            tell(describe, model, beams=beams, device=device, threads=threads, as_json=as_json)
+            return
+        if describe is not None or beams is not None:
+            raise UsageError(
+                "--describe tells what one picture shows, and --beams how long to look for words",
+                hint="such as: t2i-run --describe bird.png --beams 3; leave out captions",
+            )
         if (captions is None) == (file is None):
             raise UsageError(
                 "say what to draw: captions, or --captions with a file of them",
