@@ -17,7 +17,7 @@ from t2i.runtime.sessions import Arrays, Session, open_session
 from t2i.runtime.text import Tokenizer
 
 LOOKS = ("features", "score")
-"""Pipelines whose `image` graph takes pictures of any size in [-1, 1]."""
+"""Pipelines whose `image` graph takes pictures of any size."""
 CAPTIONS = 32  # read at once
 
 
@@ -116,7 +116,7 @@ class Extractor:
         """
         alike = len({picture.shape for picture in pictures}) == 1
         groups = [list(pictures)] if alike else [[picture] for picture in pictures]
-        seen = [self._image.run({"image": _planes(group)}, outputs) for group in groups]
+        seen = [self._image.run({"image": self._given(group)}, outputs) for group in groups]
         found = {name: np.concatenate([each[name] for each in seen]) for name in outputs}
         for name, array in found.items():
             if not np.isfinite(array).all():
@@ -125,6 +125,12 @@ class Extractor:
                     hint="take an fp32 bundle, or another --device",
                 )
         return found
+
+    def _given(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.uint8 | np.float32]:
+        """Pictures of one size as the graph takes them: as they are, or in [-1, 1]."""
+        (wanted,) = self._image.graph.inputs
+        levels = np.stack(pictures)
+        return levels if wanted.dtype == "uint8" else _planes(levels)
 
     def sentences(self, captions: Sequence[str]) -> npt.NDArray[np.float32]:
         """Captions in the space of the pictures' codes, (N, E).
@@ -173,7 +179,7 @@ def gaussian_of(source: Source, extractor: Extractor, batch_size: int = 8) -> Ga
     return moments.gaussian(extractor.sha256)
 
 
-def _planes(pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
-    """Pixels (H, W, 3) of 0 … 255 as (B, 3, H, W) in [-1, 1]."""
-    levels = np.stack(pictures).astype(np.float32)
+def _planes(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Pictures (B, H, W, 3) of 0 … 255 as (B, 3, H, W) in [-1, 1]."""
+    levels = pictures.astype(np.float32)
     return np.ascontiguousarray(levels.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)

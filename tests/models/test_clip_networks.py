@@ -22,32 +22,6 @@ VIT = clip.Settings(
     text_layers=2,
 )
 RESNET = replace(VIT, image_px=64, image_layers=(1, 2, 1, 1), image_width=8)
-# Tables 19 and 20 of the paper: embed_size, px, layers, width, patch, text width.
-PAPER = {
-    "RN50": (1024, 224, (3, 4, 6, 3), 64, 0, 512),
-    "RN101": (512, 224, (3, 4, 23, 3), 64, 0, 512),
-    "RN50x4": (640, 288, (4, 6, 10, 6), 80, 0, 640),
-    "RN50x16": (768, 384, (6, 8, 18, 8), 96, 0, 768),
-    "RN50x64": (1024, 448, (3, 15, 36, 10), 128, 0, 1024),
-    "ViT-B/32": (512, 224, 12, 768, 32, 512),
-    "ViT-B/16": (512, 224, 12, 768, 16, 512),
-    "ViT-L/14": (768, 224, 24, 1024, 14, 768),
-    "ViT-L/14@336px": (768, 336, 24, 1024, 14, 768),
-}
-COUNTS = {
-    "RN50": 102_007_137,
-    "RN101": 119_688_033,
-    "RN50x4": 178_300_601,
-    "RN50x16": 290_979_217,
-    "RN50x64": 623_258_305,
-    "ViT-B/32": 151_277_313,
-    "ViT-B/16": 149_620_737,
-    "ViT-L/14": 427_616_513,
-    "ViT-L/14@336px": 427_944_193,
-}
-
-
-ONE_LEVEL = 1.01 / 255 / min(clip.SPREAD)
 
 
 def captions(count: int) -> torch.Tensor:
@@ -117,19 +91,9 @@ def test_any_picture_is_prepared_as_pillow_prepares_it(height: int, width: int) 
     wanted = resized[top : top + 24, left : left + 24] / 255.0
     wanted = (wanted - np.array(clip.MEAN)) / np.array(clip.SPREAD)
     found = clip.Preprocess(24)(torch.from_numpy(pixels)[None])[0].permute(1, 2, 0)
-    assert np.abs(found.numpy() - wanted).max() < ONE_LEVEL
-    assert (np.abs(found.numpy() - wanted) > 1e-5).mean() < 1e-3  # where a sum ends in a half
+    assert np.abs(found.numpy() - wanted).max() < 1e-5
 
 
 def test_pictures_in_both_ranges_are_normalised_alike() -> None:
     levels = torch.randint(0, 256, (2, 3, 4, 4)).float()
     torch.testing.assert_close(clip.normalised(levels / 127.5 - 1), clip.normalised_levels(levels))
-
-
-@pytest.mark.parametrize("name", PAPER)
-def test_sizes_of_the_paper_have_the_official_number_of_parameters(name: str) -> None:
-    size, px, layers, width, patch, text = PAPER[name]
-    settings = clip.Settings(49_408, 77, size, px, layers, width, patch, text, 12)
-    with torch.device("meta"):
-        network = clip.Clip(settings)
-    assert sum(weight.numel() for weight in network.parameters()) == COUNTS[name]
