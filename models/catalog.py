@@ -35,6 +35,9 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "clip": System(
+        "clip", "CLIP", "Radford et al., ICML 2021", family="matching", pipeline="score"
+    ),
     "damsm": System(
         "damsm",
         "DAMSM",

@@ -100,6 +100,8 @@ def _numbers(manifest: "Manifest") -> Iterator[str]:
     if manifest.check.tolerance <= 0 or manifest.check.worst < 0:
         yield "check: a difference cannot be negative"
     sizes = [size for noise in manifest.noise for size in noise.shape]
+    if manifest.logit_scale is not None and manifest.logit_scale <= 0:
+        yield "logit_scale: not a positive number"
     if any(not 0 < size <= NOISE_DIMENSIONS for size in sizes) or len(sizes) > 100:
         yield "noise: a shape is out of range"
         return

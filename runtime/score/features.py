@@ -17,7 +17,7 @@ from t2i.runtime.sessions import Arrays, Session, open_session
 from t2i.runtime.text import Tokenizer
 
 LOOKS = ("features", "score")
-"""Pipelines whose `image` graph takes pictures of any size in [-1, 1]."""
+"""Pipelines whose `image` graph takes pictures of any size."""
 CAPTIONS = 32  # read at once
 
 
@@ -116,7 +116,7 @@ class Extractor:
         """
         alike = len({picture.shape for picture in pictures}) == 1
         groups = [list(pictures)] if alike else [[picture] for picture in pictures]
-        seen = [self._image.run({"image": to_planes(group)}, outputs) for group in groups]
+        seen = [self._image.run({"image": self._given(group)}, outputs) for group in groups]
         found = {name: np.concatenate([each[name] for each in seen]) for name in outputs}
         for name, array in found.items():
             if not np.isfinite(array).all():
@@ -125,6 +125,11 @@ class Extractor:
                     hint="take an fp32 bundle, or another --device",
                 )
         return found
+
+    def _given(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.uint8 | np.float32]:
+        """Pictures of one size as the graph takes them: as they are, or in [-1, 1]."""
+        (wanted,) = self._image.graph.inputs
+        return np.stack(pictures) if wanted.dtype == "uint8" else to_planes(pictures)
 
     def sentences(self, captions: Sequence[str]) -> npt.NDArray[np.float32]:
         """Captions in the space of the pictures' codes, (N, E).

@@ -12,7 +12,7 @@ RUNTIME_MAY_IMPORT = {"numpy", "onnxruntime", "PIL", "tokenizers", "typer"}
 # What only the module that serves it may import.
 ALSO = {
     "runtime/terminal.py": {"rich"},
-    "runtime/text.py": {"ftfy"},
+    "runtime/bytepairs.py": {"ftfy"},
     "runtime/sessions.py": {"tensorrt"},
     "runtime/embeddings.py": {"h5py"},
 }

@@ -2,8 +2,9 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,21 @@ def _order(pictures: int, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.
     return np.random.Generator(np.random.Philox(key=mix(seed, epoch))).permutation(pictures)
 
 
-def tokenizer_of(settings: Settings, words: Sequence[str]) -> bytes:
-    """The `tokenizer.json` of captions that consist of these words."""
+def tokenizer_of(
+    settings: Settings, words: Sequence[str], captions: Callable[[], Iterable[str]]
+) -> bytes:
+    """The `tokenizer.json` of captions that consist of these words.
+
+    Raises:
+        UsageError: there are to be fewer byte pairs than there can be.
+        DataError: the file of byte pairs is missing, or another one.
+    """
+    if settings.tokens:
+        from t2i.train.data.bytepairs import learn, read
+
+        if settings.merges:
+            return read(Path(settings.merges))
+        return learn(captions(), settings.pairs)
     return character_tokenizer() if settings.characters else word_tokenizer(words)
 
 
@@ -65,8 +79,8 @@ class Dataset(ABC):
     def text(self) -> "TextSettings":
         from t2i.runtime.runs import TextSettings
 
-        if self.settings.characters:
-            return TextSettings(length=self.settings.characters, unknown="keep")
+        if whole := self.settings.tokens or self.settings.characters:
+            return TextSettings(length=whole, unknown="keep")
         return TextSettings(length=self.settings.words, unknown="drop")
 
     @property
@@ -119,12 +133,13 @@ class Dataset(ABC):
     @cached_property
     def _reader(self) -> Tokenizer:
         digest = hashlib.sha256(self.tokenizer).hexdigest()
-        text = Text("tokenizer.json", digest, READ_WORDS, self.text.unknown)
+        length = self.settings.tokens or READ_WORDS
+        text = Text("tokenizer.json", digest, length, self.text.unknown)
         return Tokenizer.from_json(self.tokenizer, text)
 
     def tokens(self, caption: str, dice: Dice) -> tuple[int, ...]:
-        """Ids of a caption's characters, of a long one the first; or ids of its known words, of a
-        long one a random choice, in their order.
+        """Ids of a caption's characters or byte pairs, of a long one the first; or ids of its known
+        words, of a long one a random choice, in their order.
 
         Source:
             AttnGAN's official `datasets.py`, `get_caption`.

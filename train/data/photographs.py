@@ -53,7 +53,9 @@ class Photographs(Dataset):
         Raises:
             DataError: a picture is missing or has no caption, or only some have labels.
         """
-        words = frequent_words(collection.train, settings.min_word_count)
+        words: tuple[str, ...] = ()
+        if not settings.tokens:  # byte pairs read any script
+            words = frequent_words(collection.train, settings.min_word_count)
         labels = {each.label for each in (*collection.train, *collection.held_out)}
         classes = sorted(label for label in labels if label is not None)
         if classes and None in labels:
@@ -61,10 +63,13 @@ class Photographs(Dataset):
                 "some pictures have a label and others have none",
                 hint="give every picture a label, or none",
             )
-        super().__init__(settings, tokenizer_of(settings, words), classes)
+        tokenizer = tokenizer_of(
+            settings, words, lambda: (text for each in collection.train for text in each.captions)
+        )
+        super().__init__(settings, tokenizer, classes)
         self.split = split
         self.collection = collection
-        known = set(words)
+        known = None if settings.tokens else set(words)
         self.pictures = tuple(
             _readable(each, known)
             for each in (collection.train if split == "train" else collection.held_out)
@@ -122,14 +127,18 @@ def frequent_words(photographs: Iterable[Photograph], least: int) -> tuple[str, 
     return words
 
 
-def _readable(photograph: Photograph, known: set[str]) -> Photograph:
+def _readable(photograph: Photograph, known: set[str] | None) -> Photograph:
     """The photograph with those of its captions that say something."""
     if not photograph.path.is_file():
         raise DataError(
             f"{photograph.path} is missing, but has captions",
             hint="list all that is wrong with --check-data",
         )
-    captions = tuple(each for each in photograph.captions if not known.isdisjoint(words_of(each)))
+    captions = tuple(
+        each
+        for each in photograph.captions
+        if (each.strip() if known is None else not known.isdisjoint(words_of(each)))
+    )
     if not captions:
         raise DataError(
             f"{photograph.path} has no caption with a known word",

@@ -30,6 +30,13 @@ class Settings:
     """Longest caption; of a longer one so many words are picked at random, in their order."""
     characters: int | None = None
     """Captions are read letter by letter, and cut after so many; None = word by word."""
+    tokens: int | None = None
+    """Captions are read as byte pairs, and cut after so many tokens, their beginning and their end
+    included; None = word by word."""
+    pairs: int = 49_408
+    """How many ids byte pairs have at most; they are learnt from the captions."""
+    merges: str | None = None
+    """File of byte pairs to take instead: CLIP's `bpe_simple_vocab_16e6.txt.gz`."""
     count: int = 8000
     """How many drawn birds make an epoch."""
     facing: Literal["both", "right"] = "both"

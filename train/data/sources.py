@@ -74,7 +74,7 @@ def require_sense(settings: Settings) -> None:
             f"px = {settings.px} are no sizes of pictures",
             hint="list different positive sizes, smallest first, as in px=64,128,256",
         )
-    for name in ("words", "characters", "count", "min_word_count"):
+    for name in ("words", "characters", "tokens", "count", "min_word_count"):
         value = getattr(settings, name)
         if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1", hint=f"pass --set {name}=1 or more")

@@ -1,5 +1,6 @@
 """Drawn birds as a data set."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 FINE = 256
 """Birds are drawn at least this large, or twice the largest size asked where that is less, and
 averaged down: a small picture is what one sees of a large one from afar."""
+SAYINGS = 2000
+"""Captions that say all words of the grammar."""
 
 
 class Birds(Dataset):
@@ -31,7 +34,7 @@ class Birds(Dataset):
 
     def __init__(self, settings: Settings, split: Split, *, ready: bool = True) -> None:
         """Draws what the cache does not hold yet; or, if it need not be `ready`, nothing."""
-        tokenizer = tokenizer_of(settings, captions.vocabulary())
+        tokenizer = tokenizer_of(settings, captions.vocabulary(), lambda: _sayings(settings))
         super().__init__(settings, tokenizer, COLOURS)
         self.split = split
         side = drawn_px(settings.px)
@@ -102,6 +105,13 @@ class Birds(Dataset):
             "attributes": {name: list(values) for name, values in VALUES.items()},
             "noise": list(NOISE),
         }
+
+
+def _sayings(settings: Settings) -> Iterator[str]:
+    """Captions of some birds to train on, from which byte pairs are learnt."""
+    for index in range(SAYINGS):
+        facts = facts_of(settings.seed, "train", index, settings.traits)
+        yield captions.phrase(facts, Dice(index), settings.words)
 
 
 def drawn_px(px: tuple[int, ...]) -> int:
