@@ -116,6 +116,8 @@ def test_a_picture_without_its_stages_is_drawn_again(tmp_path: Path) -> None:
         ({"stages": True}, "without --stages"),
         ({"attention": True}, "without --attention"),
         ({"nearest_class": True}, "without --nearest-class"),
+        ({"hold": ("noise",)}, "it was drawn without --hold"),
+        ({"frames": 9}, "without --interpolate"),
     ],
 )
 def test_going_on_with_anything_else_is_refused(
