@@ -1,6 +1,6 @@
 """Captions become pictures."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from t2i.runtime import classes, noise, places
+from t2i.runtime.blend import FRAMES, Between, blend, way
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import BundleError, UsageError, did_you_mean
 from t2i.runtime.pictures import to_pixels
@@ -16,6 +17,9 @@ from t2i.runtime.proof import SelfTest, replay
 from t2i.runtime.sessions import Arrays, open_session, usable_threads
 from t2i.runtime.text import Reading, Tokenizer
 from t2i.runtime.vectors import open_vectors
+
+Caption = str | Reading | Between
+"""What can be painted: a caption, as it is typed or as it was read, or what lies between two."""
 
 
 @dataclass(frozen=True)
@@ -145,41 +149,57 @@ class Painter:
         return Image.fromarray(self.draw([caption], seed=seed)[0])
 
     def draw(
-        self, captions: Sequence[str], *, seed: int = 0, batch_size: int = 8
+        self,
+        captions: Sequence[str],
+        *,
+        seed: int = 0,
+        batch_size: int = 8,
+        hold: Sequence[str] = (),
     ) -> npt.NDArray[np.uint8]:
         """Draw one picture a caption: (B, H, W, 3), RGB. Picture i has the seed `seed + i`.
 
         A caption's picture depends on its text and its seed, not on its neighbours; another
         batch size may differ by one level.
 
+        Args:
+            hold: names of noises that all pictures share, drawn from `seed`, such as `noise`.
+
         Raises:
             TextError: nothing in a caption can be drawn.
+            UsageError: there is no such noise, or a seed is out of range.
         """
         readings = [self.read(caption) for caption in captions]
-        size = 1 if self.low_memory else max(1, batch_size)
-        px = self.manifest.image_px
-        drawn = np.empty((len(readings), px, px, 3), np.uint8)
-        for start in range(0, len(readings), size):
-            part = readings[start : start + size]
-            seeds = range(seed + start, seed + start + len(part))
-            drawn[start : start + size] = self.paint(part, seeds=seeds).pictures
-        return drawn
+        seeds = range(seed, seed + len(readings))
+        return self._draw(readings, seeds, batch_size, dict.fromkeys(hold, seed))
+
+    def interpolate(
+        self, start: str, end: str, *, frames: int = FRAMES, seed: int = 0, batch_size: int = 8
+    ) -> npt.NDArray[np.uint8]:
+        """Draw the way from one caption to another, all from one seed: (frames, H, W, 3), RGB.
+
+        Raises:
+            TextError: nothing in a caption can be drawn.
+            UsageError: two frames are the fewest; or this bundle reads no captions.
+        """
+        return self._draw(self.way(start, end, frames), [seed] * frames, batch_size, {})
 
     def paint(
         self,
-        captions: Sequence[str | Reading],
+        captions: Sequence[Caption],
         *,
         seeds: Sequence[int],
         outputs: Sequence[str] = ("image",),
+        hold: Mapping[str, int] | None = None,
     ) -> Painting:
         """Draw one batch, each caption with its seed, and what else is asked for.
 
         Args:
             outputs: names among `self.outputs`.
+            hold: names of noises that all pictures share, each with the seed it is drawn from.
 
         Raises:
             TextError: nothing in a caption can be drawn.
-            UsageError: there is no such output, or a seed is out of range.
+            UsageError: there is no such output or noise, or a seed is out of range.
         """
         for name in outputs:
             if name not in self.outputs:
@@ -187,7 +207,8 @@ class Painter:
                     f"{self.manifest.name} has no output {name!r}",
                     hint=did_you_mean(name, self.outputs),
                 )
-        feeds: Arrays = {**noise.draw(seeds, self.manifest.noise), **self._read(captions)}
+        drawn_noise = noise.draw(seeds, self.manifest.noise, hold)
+        feeds: Arrays = {**drawn_noise, **self._read(captions)}
         wanted = [each.name for each in self._generator.graph.inputs]
         drawn = self._generator.run(
             {name: feeds[name] for name in wanted}, list(dict.fromkeys(["image", *outputs]))
@@ -214,13 +235,54 @@ class Painter:
             caption = classes.class_of(caption, self.vocabulary, nearest=self.nearest_class)
         return self._tokenizer.read(caption)
 
+    def way(self, start: str, end: str, frames: int) -> list[Between]:
+        """Captions, or names of classes, and what lies evenly between them, to be painted.
+
+        Raises:
+            TextError: nothing in a caption can be drawn.
+            UsageError: two frames are the fewest; or this bundle reads no captions.
+        """
+        if not (self._tokenizer or self._vectors):
+            raise UsageError(
+                f"{self.manifest.name} reads no captions, so there is no way between two",
+                hint="leave out --interpolate; `t2i-run --list` shows what reads captions",
+            )
+        return way(self.read(start), self.read(end), frames)
+
     def selftest(self) -> SelfTest:
         """Draw the proof again and compare it with PyTorch's."""
         return replay(self.bundle, self._sessions)
 
-    def _read(self, captions: Sequence[str | Reading]) -> Arrays:
+    def _draw(
+        self,
+        captions: Sequence[Caption],
+        seeds: Sequence[int],
+        batch_size: int,
+        hold: Mapping[str, int],
+    ) -> npt.NDArray[np.uint8]:
+        size = 1 if self.low_memory else max(1, batch_size)
+        px = self.manifest.image_px
+        drawn = np.empty((len(captions), px, px, 3), np.uint8)
+        for start in range(0, len(captions), size):
+            part = slice(start, start + size)
+            painting = self.paint(captions[part], seeds=seeds[part], hold=hold)
+            drawn[part] = painting.pictures
+        return drawn
+
+    def _read(self, captions: Sequence[Caption]) -> Arrays:
+        """What captions become for the generator."""
+        read = [self.read(each) if isinstance(each, str) else each for each in captions]
+        readings = [each for each in read if isinstance(each, Reading)]
+        if len(readings) == len(read):
+            return self._encode(readings)
+        places = [each if isinstance(each, Between) else Between(each, each, 0.0) for each in read]
+        starts = self._encode([place.start for place in places])
+        ends = self._encode([place.end for place in places])
+        said = [each for each in self._generator.graph.inputs if each.name in starts]
+        return blend(places, starts, ends, said)
+
+    def _encode(self, readings: Sequence[Reading]) -> Arrays:
         """What the text graph makes of captions, as far as the generator asks for it."""
-        readings = [self.read(each) if isinstance(each, str) else each for each in captions]
         if self._vectors:
             return {"sentence": self._vectors.sentences(readings)}
         if not self._tokenizer:

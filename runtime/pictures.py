@@ -6,13 +6,13 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin, features
 
 import t2i
 from t2i.runtime.errors import PictureError
@@ -25,6 +25,7 @@ ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".
 MOST_PIXELS = 2**26
 NAME_LENGTH = 60
 TEXT_LENGTH = 10_000  # characters of a caption kept in a picture
+FRAME_MS = 150  # of an animation
 # Names that Windows gives to devices, in every folder and with every ending.
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\..*)?")
 
@@ -68,6 +69,8 @@ def save_png(
     bundle: str,
     sha256: str,
     words: Sequence[str] = (),
+    hold: Mapping[str, int] | None = None,
+    share: float | None = None,
 ) -> None:
     """Write one picture, with what it takes to draw it again in its text chunks.
 
@@ -76,24 +79,60 @@ def save_png(
     Args:
         bundle, sha256: name and hash of the bundle that drew it.
         words: the words of the caption that the bundle understood.
+        hold: noises that come from a seed of their own, each with it.
+        share: how far it lies on the way from one caption to another.
 
     Raises:
         PictureError: it cannot be written.
     """
-    about = PngImagePlugin.PngInfo()
-    for key, text in {
-        "caption": caption[:TEXT_LENGTH],
-        "words": " ".join(words),
-        "seed": str(seed),
-        "bundle": bundle,
-        "sha256": sha256,
-        "Software": f"t2i {t2i.__version__}",
-    }.items():
-        # Neither NUL nor half of a surrogate pair can be written.
-        about.add_itxt(key, text.replace("\0", " ").encode("utf-8", "replace").decode())
+    story = {"caption": caption, "words": " ".join(words), "seed": str(seed)}
+    story |= {"bundle": bundle, "sha256": sha256} | _held(hold)
+    story |= {} if share is None else {"share": str(share)}
     data = io.BytesIO()
-    Image.fromarray(picture).save(data, "PNG", pnginfo=about)
+    Image.fromarray(picture).save(data, "PNG", pnginfo=_chunks(story))
     write_whole(path, data.getvalue())
+
+
+def save_animation(
+    frames: Pixels,
+    path: Path,
+    *,
+    caption: str,
+    seed: int,
+    bundle: str,
+    sha256: str,
+    hold: Mapping[str, int] | None = None,
+) -> None:
+    """Write pictures (B, H, W, 3) as one that plays them round and round, losing nothing.
+
+    The path ends in `.png`, which tells its story as `save_png` does, or in `.webp`.
+
+    Raises:
+        PictureError: it cannot be written.
+    """
+    story = {"caption": caption, "seed": str(seed), "bundle": bundle, "sha256": sha256}
+    kind: dict[str, Any] = {"format": "PNG", "pnginfo": _chunks(story | _held(hold))}
+    if path.suffix.lower() == ".webp":
+        if not features.check("webp"):
+            raise PictureError("this Pillow writes no WebP", hint="end --out with .png")
+        kind = {"format": "WEBP", "lossless": True}
+    first, *later = map(Image.fromarray, frames)
+    data = io.BytesIO()
+    first.save(data, save_all=True, append_images=later, duration=FRAME_MS, loop=0, **kind)
+    write_whole(path, data.getvalue())
+
+
+def _held(hold: Mapping[str, int] | None) -> dict[str, str]:
+    return {"hold": ", ".join(f"{name} {seed}" for name, seed in hold.items())} if hold else {}
+
+
+def _chunks(story: Mapping[str, str]) -> PngImagePlugin.PngInfo:
+    chunks = PngImagePlugin.PngInfo()
+    for key, text in {**story, "Software": f"t2i {t2i.__version__}"}.items():
+        # Neither NUL nor half of a surrogate pair can be written.
+        whole = text[:TEXT_LENGTH].replace("\0", " ").encode("utf-8", "replace").decode()
+        chunks.add_itxt(key, whole)
+    return chunks
 
 
 def write_whole(path: Path, data: bytes) -> None:

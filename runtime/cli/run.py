@@ -15,6 +15,9 @@ t2i-run "a red bird"
 t2i-run "a red bird" --count 9 --grid           # nine birds on one sheet
 t2i-run "a red bird" --seed 7 --out bird.png    # the same seed draws the same picture
 t2i-run "a red bird" --stages --attention       # what each stage drew and looked at
+t2i-run "a red bird" "a blue bird" --hold noise # one posture, two styles
+t2i-run "a red bird" --hold noise --count 8     # one posture and style, eight details
+t2i-run --interpolate "a red bird" "a blue bird" --frames 9 --out way.webp
 t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
 t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
 t2i-run --model stream-birds --describe bird.png  # what a picture shows, in words
@@ -28,6 +31,12 @@ picture came from which caption.
 --captions reads .txt (a caption a line), .csv (column text or caption), .jsonl (key text or
 caption), or - for standard input. What cannot be drawn, an empty line included, keeps its place: it
 is named and recorded, the rest is drawn, and the exit status is 1.
+
+--hold NOISE,… draws these noises once, from --seed, for all pictures; an unknown name lists those
+that a bundle has (noise: the posture; detail: what a caption leaves open). --interpolate draws the
+way between two captions, all noise held: a folder, a row with --grid, or an animation where --out
+ends in .png or .webp. Sentences are mixed number by number; words, which have no partners in the
+other caption, in the order of both, repeated to a common length.
 
 A bundle that draws classes takes the name of one: t2i-run --model acgan-birds red. Only with
 --nearest-class it takes captions too, each for the class that it names, and says for which.
@@ -72,6 +81,15 @@ Beams = Annotated[
         min=1, metavar="N", help="Beginnings that --describe follows at once; 1 unless said."
     ),
 ]
+Hold = Annotated[
+    str | None, typer.Option(metavar="NOISE,…", help="Noises that all pictures share.")
+]
+Interpolate = Annotated[
+    bool, typer.Option("--interpolate", help="Draw the way from one caption to another.")
+]
+Frames = Annotated[
+    int | None, typer.Option(metavar="N", help="Pictures on that way; 9 by default.")
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -101,6 +119,9 @@ def run(
     embeddings: VectorFile = None,
     describe: Describe = None,
     beams: Beams = None,
+    hold: Hold = None,
+    interpolate: Interpolate = False,
+    frames: Frames = None,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -159,6 +180,9 @@ def run(
                 attention=attention,
                 nearest_class=nearest_class,
                 embeddings=embeddings,
+                hold=() if hold is None else tuple(sorted({*hold.replace(" ", "").split(",")})),
+                interpolate=interpolate,
+                frames=frames,
                 as_json=as_json,
             )
         )

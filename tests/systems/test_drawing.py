@@ -48,6 +48,27 @@ def test_the_command_line_draws_from_the_bundle(drawing: Column, tmp_path: Path)
     command(run_app, [f"--model={drawing.path}", "--selftest"])
 
 
+def test_every_noise_can_be_held(drawing: Column) -> None:
+    painter = load(drawing.path, device="cpu", threads=1)
+    names, caption = [each.name for each in painter.manifest.noise], drawing.captions[0]
+    apart = painter.draw([caption] * 2, seed=7)
+    for held in ([name] for name in names):
+        drawn = painter.draw([caption] * 2, seed=7, hold=held)
+        assert np.abs(drawn[0].astype(int) - apart[0]).max() <= 1
+        assert (len(names) == 1) == (np.abs(drawn[1].astype(int) - drawn[0]).max() <= 1)
+    alike = painter.draw([caption] * 2, seed=7, hold=names).astype(int)
+    assert np.abs(alike[1] - alike[0]).max() <= 1
+
+
+def test_the_way_between_two_captions_has_their_pictures_at_its_ends(drawing: Column) -> None:
+    painter = load(drawing.path, device="cpu", threads=1)
+    start, end, *_ = drawing.captions
+    drawn = painter.interpolate(start, end, frames=3, seed=7)
+    for frame, caption in ((drawn[0], start), (drawn[2], end)):
+        assert np.abs(frame.astype(int) - painter.draw([caption], seed=7)[0]).max() <= 1
+    assert (drawn[1] != drawn[0]).any()
+
+
 def test_a_caption_is_taken_for_a_class_where_there_are_classes(
     drawing: Column, tmp_path: Path
 ) -> None:
