@@ -1,9 +1,24 @@
-"""`t2i-run --describe`."""
+"""The command line of `--describe`, an option of `t2i-run`."""
 
 from pathlib import Path
 
 from t2i.runtime import describe, terminal
+from t2i.runtime.errors import UsageError
 from t2i.runtime.pictures import read_picture
+
+
+def check(picture: Path | None, *, beside: object) -> Path:
+    """The picture to describe, if that is all that was asked for.
+
+    Raises:
+        UsageError: no picture was named, or something is to be drawn as well.
+    """
+    if picture is None or beside:
+        raise UsageError(
+            "--describe tells what one picture shows, and --beams how long to look for words",
+            hint="such as: t2i-run --describe bird.png --beams 3; leave out captions",
+        )
+    return picture
 
 
 def tell(

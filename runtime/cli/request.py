@@ -1,16 +1,38 @@
 """The command line of `t2i-run`, once it is parsed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from t2i.runtime import noise
 from t2i.runtime.blend import FRAMES, refuse_too_few
-from t2i.runtime.captions import STANDARD_INPUT, Line
+from t2i.runtime.captions import STANDARD_INPUT, Line, read_captions
 from t2i.runtime.errors import UsageError
 from t2i.runtime.pictures import slug
 
 PNG, WEBP = ".png", ".webp"
 NOT_WRITTEN = {".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+
+def lines_of(typed: Sequence[str] | None, file: str | None) -> tuple[Line, ...]:
+    """The captions that were typed, or those of a file.
+
+    Raises:
+        UsageError: there are neither, or both.
+    """
+    if (typed is None) == (file is None):
+        raise UsageError(
+            "say what to draw: captions, or --captions with a file of them",
+            hint='such as: t2i-run "a red bird"; more in t2i-run --help',
+        )
+    if file is not None:
+        return read_captions(file)
+    return tuple(Line(number, text) for number, text in enumerate(typed or (), 1))
+
+
+def names_in(told: str | None) -> tuple[str, ...]:
+    """What an option lists with commas between."""
+    return tuple(sorted({name.strip() for name in told.split(",")})) if told is not None else ()
 
 
 @dataclass(frozen=True)

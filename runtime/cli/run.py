@@ -7,7 +7,6 @@ import typer
 
 from t2i.runtime import terminal
 from t2i.runtime.cli.version import Version
-from t2i.runtime.errors import UsageError
 
 EXAMPLES = """\b
 Examples:
@@ -141,29 +140,18 @@ def run(
             else:
                 bundles.test(model, device=device, threads=threads, as_json=as_json)
             return
-        if describe is not None and captions is None and file is None:
-            from t2i.runtime.cli.describing import tell
-
-            tell(describe, model, beams=beams, device=device, threads=threads, as_json=as_json)
-            return
         if describe is not None or beams is not None:
-            raise UsageError(
-                "--describe tells what one picture shows, and --beams how long to look for words",
-                hint="such as: t2i-run --describe bird.png --beams 3; leave out captions",
-            )
-        if (captions is None) == (file is None):
-            raise UsageError(
-                "say what to draw: captions, or --captions with a file of them",
-                hint='such as: t2i-run "a red bird"; more in t2i-run --help',
-            )
-        from t2i.runtime.captions import Line, read_captions
-        from t2i.runtime.cli.drawing import draw
-        from t2i.runtime.cli.request import Request
+            from t2i.runtime.cli.describing import check, tell
 
-        typed = (Line(number, text) for number, text in enumerate(captions or (), 1))
+            picture = check(describe, beside=captions or file)
+            tell(picture, model, beams=beams, device=device, threads=threads, as_json=as_json)
+            return
+        from t2i.runtime.cli.drawing import draw
+        from t2i.runtime.cli.request import Request, lines_of, names_in
+
         draw(
             Request(
-                lines=read_captions(file) if file is not None else tuple(typed),
+                lines=lines_of(captions, file),
                 source=file,
                 model=model,
                 device=device,
@@ -180,7 +168,7 @@ def run(
                 attention=attention,
                 nearest_class=nearest_class,
                 embeddings=embeddings,
-                hold=() if hold is None else tuple(sorted({*hold.replace(" ", "").split(",")})),
+                hold=names_in(hold),
                 interpolate=interpolate,
                 frames=frames,
                 as_json=as_json,

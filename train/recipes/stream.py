@@ -123,7 +123,9 @@ def _remember(captioner: nn.Module, bias: float) -> None:
     Source: Jozefowicz et al. 2015, section 2.2; gates are in torch's order, the second forgets.
     """
     assert isinstance(captioner, stream.Captioner)
-    captioner.recurrent.bias_ih_l0.chunk(4)[1].add_(bias)
+    forgetting = captioner.recurrent.bias_ih_l0
+    assert isinstance(forgetting, nn.Parameter)
+    forgetting.chunk(4)[1].add_(bias)
 
 
 def build(
