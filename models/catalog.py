@@ -61,6 +61,7 @@ CATALOG = {
         pipeline="gan",
         parent="attngan",
     ),
+    "ppan": System("ppan", "PPAN", "Gao et al., AAAI 2019", family="gan", pipeline="gan"),
     "stackgan": System(
         "stackgan", "StackGAN", "Zhang et al., ICCV 2017", family="gan", pipeline="gan"
     ),

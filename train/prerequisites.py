@@ -11,7 +11,7 @@ from t2i.runtime.bundle import Need
 from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
 from t2i.runtime.records import RecordError, decode
 from t2i.train.files import sha256, write_whole
-from t2i.train.systems import needed, needs_of, recipe_of
+from t2i.train.systems import needed, needs_of, reads, recipe_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -142,7 +142,8 @@ def alike(recipe: runs.Recipe, wanted: Any, dataset: "Dataset") -> bool:
         settings = decode(type(wanted), recipe.settings)
     except RecordError:
         return False
-    return _essence(settings) == _essence(wanted) and same_data(recipe.data, described(dataset))
+    same = same_data(recipe.data, described(dataset), words=reads(recipe.system))
+    return same and _essence(settings) == _essence(wanted)
 
 
 def _essence(settings: Any) -> Any:
@@ -158,9 +159,9 @@ def described(dataset: "Dataset") -> dict[str, Any]:
     return {**dataset.describe(), "vocabulary": vocabulary}
 
 
-def same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two descriptions are of the same pictures, at whatever size."""
-    keys = ("kind", "renderer", "captions", "held_out", "vocabulary")
+def same_data(one: Mapping[str, Any], other: Mapping[str, Any], *, words: bool) -> bool:
+    """Whether two descriptions are of the same pictures, at whatever size, in the same words."""
+    keys = ("kind", "renderer", "captions", "held_out", *(["vocabulary"] if words else []))
     return all(one.get(key) == other.get(key) for key in keys)
 
 
@@ -179,7 +180,7 @@ def load(found: Found, name: str, dataset: "Dataset") -> Needed:
         TrainingError: they are damaged, or were trained to read other words.
     """
     recipe = runs.read_recipe(found.recipe)
-    if recipe.data.get("vocabulary") != described(dataset)["vocabulary"]:
+    if reads(name) and recipe.data.get("vocabulary") != described(dataset)["vocabulary"]:
         raise TrainingError(
             f"{name} ({found.origin}) was trained with another vocabulary",
             hint=f"leave out --with {name}=…, so that one is trained on these captions",

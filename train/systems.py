@@ -43,6 +43,11 @@ def needed(system: str, settings: Any) -> dict[str, Settings]:
     return {name: each for name, each in wanted.items() if each is not None}
 
 
+def reads(system: str) -> bool:
+    """Whether it reads captions; what looks at pictures alone serves data of any words."""
+    return CATALOG[system].pipeline != "features"
+
+
 def needs_of(system: str) -> Iterator[str]:
     """Everything that must be trained before, through all generations."""
     for name in recipe_of(system).NEEDS:
