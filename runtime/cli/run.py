@@ -112,16 +112,12 @@ def run(
             else:
                 bundles.test(model, device=device, threads=threads, as_json=as_json)
             return
-        if describe is not None and captions is None and file is None:
+        if describe is not None or beams is not None:
             from t2i.runtime.cli.describing import tell
 
-            tell(describe, model, beams=beams, device=device, threads=threads, as_json=as_json)
+            draws = captions is not None or file is not None
+            tell(describe, model, draws, beams, device=device, threads=threads, as_json=as_json)
             return
-        if describe is not None or beams is not None:
-            raise UsageError(
-                "--describe tells what one picture shows, and --beams how long to look for words",
-                hint="such as: t2i-run --describe bird.png --beams 3; leave out captions",
-            )
         if (captions is None) == (file is None):
             raise UsageError(
                 "say what to draw: captions, or --captions with a file of them",
