@@ -1,4 +1,4 @@
-"""The command line of `--describe`, an option of `t2i-run`."""
+"""`t2i-run --describe`."""
 
 from pathlib import Path
 
@@ -7,35 +7,31 @@ from t2i.runtime.errors import UsageError
 from t2i.runtime.pictures import read_picture
 
 
-def check(picture: Path | None, *, beside: object) -> Path:
-    """The picture to describe, if that is all that was asked for.
-
-    Raises:
-        UsageError: no picture was named, or something is to be drawn as well.
-    """
-    if picture is None or beside:
-        raise UsageError(
-            "--describe tells what one picture shows, and --beams how long to look for words",
-            hint="such as: t2i-run --describe bird.png --beams 3; leave out captions",
-        )
-    return picture
-
-
 def tell(
-    picture: Path,
+    picture: Path | None,
     model: str,
-    *,
+    draws: bool,
     beams: int | None,
+    *,
     device: str,
     threads: int | None,
     as_json: bool,
 ) -> None:
     """The caption that a bundle gives a picture, to stdout.
 
+    Args:
+        draws: captions were given too.
+
     Raises:
+        UsageError: there is no picture, or something else to do.
         PictureError: the picture cannot be read.
         BundleError: the bundle cannot describe.
     """
+    if picture is None or draws:
+        raise UsageError(
+            "--describe tells what one picture shows, and --beams how many ways to tell are tried",
+            hint="such as: t2i-run --describe bird.png --beams 3; leave out captions",
+        )
     pixels = read_picture(picture)
     describer = describe.load(model, device=device, threads=threads)
     terminal.say(f"{describer.manifest.name} · {describer.device}")

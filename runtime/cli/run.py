@@ -141,10 +141,10 @@ def run(
                 bundles.test(model, device=device, threads=threads, as_json=as_json)
             return
         if describe is not None or beams is not None:
-            from t2i.runtime.cli.describing import check, tell
+            from t2i.runtime.cli.describing import tell
 
-            picture = check(describe, beside=captions or file)
-            tell(picture, model, beams=beams, device=device, threads=threads, as_json=as_json)
+            draws = captions is not None or file is not None
+            tell(describe, model, draws, beams, device=device, threads=threads, as_json=as_json)
             return
         from t2i.runtime.cli.drawing import draw
         from t2i.runtime.cli.request import Request, lines_of, names_in

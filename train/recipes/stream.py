@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from t2i.models import stream
 from t2i.models.encoders import resnet
@@ -123,9 +123,9 @@ def _remember(captioner: nn.Module, bias: float) -> None:
     Source: Jozefowicz et al. 2015, section 2.2; gates are in torch's order, the second forgets.
     """
     assert isinstance(captioner, stream.Captioner)
-    forgetting = captioner.recurrent.bias_ih_l0
-    assert isinstance(forgetting, nn.Parameter)
-    forgetting.chunk(4)[1].add_(bias)
+    gates = captioner.recurrent.bias_ih_l0
+    assert isinstance(gates, Tensor)
+    gates.chunk(4)[1].add_(bias)
 
 
 def build(
