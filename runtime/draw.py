@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from t2i.runtime import classes, noise, places
 from t2i.runtime.blend import FRAMES, Between, blend, way
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import BundleError, UsageError, did_you_mean
-from t2i.runtime.pictures import to_pixels
+from t2i.runtime.noise import Held
+from t2i.runtime.pictures import Pixels, fitted, to_pixels, to_planes
 from t2i.runtime.proof import SelfTest, replay
-from t2i.runtime.sessions import Arrays, open_session, usable_threads
+from t2i.runtime.sessions import Arrays, Session, open_session, usable_threads
 from t2i.runtime.text import Reading, Tokenizer
 from t2i.runtime.vectors import open_vectors
 
@@ -122,6 +124,17 @@ class Painter:
                 bundle, "text", device="cpu", threads=1, low_memory=low_memory, quick=quick
             )
 
+    @cached_property
+    def _inverter(self) -> Session:
+        """Opened when it is first needed: who only draws does not wait for it."""
+        return open_session(
+            self.bundle,
+            "invert",
+            device=self.device,
+            threads=self.threads,
+            low_memory=self.low_memory,
+        )
+
     @property
     def outputs(self) -> tuple[str, ...]:
         """What `paint` can be asked for: `image`, smaller stages, attentions."""
@@ -154,7 +167,7 @@ class Painter:
         *,
         seed: int = 0,
         batch_size: int = 8,
-        hold: Sequence[str] = (),
+        hold: Sequence[str] | Mapping[str, Held] = (),
     ) -> npt.NDArray[np.uint8]:
         """Draw one picture a caption: (B, H, W, 3), RGB. Picture i has the seed `seed + i`.
 
@@ -162,7 +175,8 @@ class Painter:
         batch size may differ by one level.
 
         Args:
-            hold: names of noises that all pictures share, drawn from `seed`, such as `noise`.
+            hold: names of noises that all pictures share, drawn from `seed`, such as `noise`; or
+                what `invert` tells of a picture.
 
         Raises:
             TextError: nothing in a caption can be drawn.
@@ -170,7 +184,8 @@ class Painter:
         """
         readings = [self.read(caption) for caption in captions]
         seeds = range(seed, seed + len(readings))
-        return self._draw(readings, seeds, batch_size, dict.fromkeys(hold, seed))
+        held = hold if isinstance(hold, Mapping) else dict.fromkeys(hold, seed)
+        return self._draw(readings, seeds, batch_size, held)
 
     def interpolate(
         self, start: str, end: str, *, frames: int = FRAMES, seed: int = 0, batch_size: int = 8
@@ -189,13 +204,14 @@ class Painter:
         *,
         seeds: Sequence[int],
         outputs: Sequence[str] = ("image",),
-        hold: Mapping[str, int] | None = None,
+        hold: Mapping[str, Held] | None = None,
     ) -> Painting:
         """Draw one batch, each caption with its seed, and what else is asked for.
 
         Args:
             outputs: names among `self.outputs`.
-            hold: names of noises that all pictures share, each with the seed it is drawn from.
+            hold: names of noises that all pictures share, each with the seed it is drawn from, or
+                with its values.
 
         Raises:
             TextError: nothing in a caption can be drawn.
@@ -220,6 +236,21 @@ class Painter:
             stages={stage.shape[2]: stage for stage in pixels.values()},
             attentions={name: drawn[name] for name in drawn if name not in images},
         )
+
+    def invert(self, picture: Pixels) -> dict[str, npt.NDArray[np.float32]]:
+        """The noises from which a picture would have been drawn: its style, for `draw` to hold.
+
+        Args:
+            picture: (H, W, 3) of any size; its middle is looked at.
+
+        Raises:
+            BundleError: this bundle cannot tell them.
+        """
+        px = self.manifest.image_px
+        outputs = [each.name for each in self._inverter.graph.outputs]
+        planes = to_planes([fitted(picture, px)])
+        told = self._inverter.run({"image": planes}, outputs)
+        return {name: values[0] for name, values in told.items()}
 
     def read(self, caption: str) -> Reading:
         """What this bundle understands of a caption, or of the name of a class.
@@ -258,7 +289,7 @@ class Painter:
         captions: Sequence[Caption],
         seeds: Sequence[int],
         batch_size: int,
-        hold: Mapping[str, int],
+        hold: Mapping[str, Held],
     ) -> npt.NDArray[np.uint8]:
         size = 1 if self.low_memory else max(1, batch_size)
         px = self.manifest.image_px

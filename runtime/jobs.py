@@ -11,6 +11,7 @@ from t2i.runtime.blend import Between
 from t2i.runtime.captions import Line
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import TextError
+from t2i.runtime.noise import Held
 from t2i.runtime.text import Reading
 
 
@@ -77,7 +78,7 @@ def paint(
     *,
     batch_size: int,
     outputs: Sequence[str] = ("image",),
-    hold: Mapping[str, int] | None = None,
+    hold: Mapping[str, Held] | None = None,
     done: Collection[int] = (),
 ) -> Iterator[Drawn]:
     """Draw in order, leaving out what is done; `hold` as `Painter.paint` takes it.

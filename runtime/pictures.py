@@ -47,6 +47,17 @@ def to_planes(pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(levels.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)
 
 
+def fitted(picture: Pixels, px: int) -> Pixels:
+    """The square in the middle of a picture (H, W, 3), resized to (px, px, 3)."""
+    H, W, _ = picture.shape
+    if (px, px) == (H, W):
+        return picture
+    side = min(H, W)
+    left, top = (W - side) // 2, (H - side) // 2
+    middle = Image.fromarray(picture[top : top + side, left : left + side])
+    return np.asarray(middle.resize((px, px), Image.Resampling.LANCZOS))
+
+
 def grid(pictures: Pixels, columns: int | None = None, gap_px: int = 4) -> Pixels:
     """Pictures (B, H, W, 3) side by side on white, row by row; as square as can be by default."""
     B, H, W, _ = pictures.shape
@@ -69,8 +80,7 @@ def save_png(
     bundle: str,
     sha256: str,
     words: Sequence[str] = (),
-    hold: Mapping[str, int] | None = None,
-    share: float | None = None,
+    further: Mapping[str, str] | None = None,
 ) -> None:
     """Write one picture, with what it takes to draw it again in its text chunks.
 
@@ -79,29 +89,20 @@ def save_png(
     Args:
         bundle, sha256: name and hash of the bundle that drew it.
         words: the words of the caption that the bundle understood.
-        hold: noises that come from a seed of their own, each with it.
-        share: how far it lies on the way from one caption to another.
+        further: what else decided it, such as noises that were held.
 
     Raises:
         PictureError: it cannot be written.
     """
     story = {"caption": caption, "words": " ".join(words), "seed": str(seed)}
-    story |= {"bundle": bundle, "sha256": sha256} | _held(hold)
-    story |= {} if share is None else {"share": str(share)}
+    story |= {"bundle": bundle, "sha256": sha256, **(further or {})}
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "PNG", pnginfo=_chunks(story))
     write_whole(path, data.getvalue())
 
 
 def save_animation(
-    frames: Pixels,
-    path: Path,
-    *,
-    caption: str,
-    seed: int,
-    bundle: str,
-    sha256: str,
-    hold: Mapping[str, int] | None = None,
+    frames: Pixels, path: Path, *, caption: str, seed: int, bundle: str, sha256: str
 ) -> None:
     """Write pictures (B, H, W, 3) as one that plays them round and round, losing nothing.
 
@@ -111,7 +112,7 @@ def save_animation(
         PictureError: it cannot be written.
     """
     story = {"caption": caption, "seed": str(seed), "bundle": bundle, "sha256": sha256}
-    kind: dict[str, Any] = {"format": "PNG", "pnginfo": _chunks(story | _held(hold))}
+    kind: dict[str, Any] = {"format": "PNG", "pnginfo": _chunks(story)}
     if path.suffix.lower() == ".webp":
         if not features.check("webp"):
             raise PictureError("this Pillow writes no WebP", hint="end --out with .png")
@@ -120,10 +121,6 @@ def save_animation(
     data = io.BytesIO()
     first.save(data, save_all=True, append_images=later, duration=FRAME_MS, loop=0, **kind)
     write_whole(path, data.getvalue())
-
-
-def _held(hold: Mapping[str, int] | None) -> dict[str, str]:
-    return {"hold": ", ".join(f"{name} {seed}" for name, seed in hold.items())} if hold else {}
 
 
 def _chunks(story: Mapping[str, str]) -> PngImagePlugin.PngInfo:

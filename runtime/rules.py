@@ -45,6 +45,7 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _graphs,
         _text,
         _drawing,
+        _inverting,
         _reading,
         _describing,
     )
@@ -208,6 +209,20 @@ def _wiring(manifest: "Manifest", generator: "Graph", text: "Graph | None") -> I
             yield f"generator: nothing provides its input {name!r}"
         elif offered[name] != (tensor.dtype, tensor.shape[1:]):
             yield f"generator: its input {name!r} differs from what provides it"
+
+
+def _inverting(manifest: "Manifest") -> Iterator[str]:
+    """From a picture of the stated size to draws of the generator's noise."""
+    wanted = [("image", "float32", (3, manifest.image_px, manifest.image_px))]
+    known = {each.name: ("float32", each.shape) for each in manifest.noise}
+    for graph in manifest.graphs:
+        if graph.role != "invert":
+            continue
+        if [(each.name, each.dtype, each.shape[1:]) for each in graph.inputs] != wanted:
+            yield "invert: its one input must be `image`, float32 (B, 3, image_px, image_px)"
+        for each in graph.outputs:
+            if known.get(each.name) != (each.dtype, each.shape[1:]):
+                yield f"invert: its output {each.name!r} is no noise of the generator"
 
 
 def _reading(manifest: "Manifest") -> Iterator[str]:

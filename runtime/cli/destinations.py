@@ -52,11 +52,9 @@ class Work:
         )
 
     @property
-    def signature(self) -> dict[str, Any]:
-        """What drew the pictures, and what they share."""
-        painter = self.painter
-        about = {"bundle": painter.manifest.name, "sha256": painter.bundle.sha256}
-        return {**about, "hold": self.request.held}
+    def signature(self) -> dict[str, str]:
+        """What drew the pictures."""
+        return {"bundle": self.painter.manifest.name, "sha256": self.painter.bundle.sha256}
 
 
 def endings(painter: Painter, outputs: Sequence[str]) -> tuple[str, ...]:
@@ -104,26 +102,25 @@ def into_one_file(work: Work) -> None:
         for drawn in work.paint():
             cells[drawn.job.index] = drawn.pixels
             bar.advance()
-    captions = [line.caption for line in request.lines]
-    about = {"caption": "\n".join(captions), "seed": request.seed, **work.signature}
+    captions, seed = [line.caption for line in request.lines], request.seed
+    caption, signature = "\n".join(captions), work.signature
     if request.animated:
         assert request.out
         path, size = request.out, _size(painter)
-        save_animation(cells, path, **about)
+        save_animation(cells, path, caption=caption, seed=seed, **signature)
     else:
         sheet = grid(cells, _columns(request))
+        size = f"{sheet.shape[1]} × {sheet.shape[0]}"
         name = " to ".join(captions) if request.interpolate else captions[0]
-        path, size = (
-            request.out or free_name(Path(), f"{name} grid"),
-            f"{sheet.shape[1]} × {sheet.shape[0]}",
-        )
-        save_png(sheet, path, **about)
+        path = request.out or free_name(Path(), f"{name} grid")
+        save_png(sheet, path, caption=caption, seed=seed, further=_held(request), **signature)
     seconds = perf_counter() - began
     if request.as_json:
         order = {"file": str(path), "captions": captions, "count": request.count}
         frames = {"frames": request.pictures} if request.interpolate else {}
         time = {"seconds": round(seconds, 3)}
-        terminal.print_json({**order, **frames, "seed": request.seed, **work.signature, **time})
+        drawn_by = {"seed": seed, "hold": request.held, **signature}
+        terminal.print_json({**order, **frames, **drawn_by, **time})
     else:
         terminal.report(f"wrote {path} ({len(work.jobs)} pictures, {size}, {seconds:.2f} s)")
 
@@ -211,7 +208,7 @@ def _save(work: Work, drawn: Drawn, path: Path) -> list[Path]:
             caption=job.caption,
             seed=job.seed,
             words=job.reading.words,
-            share=_share(job),
+            further=_further(job, work.request),
             **work.signature,
         )
     return files
@@ -232,6 +229,17 @@ def _entry(job: Job, files: Sequence[Path]) -> Entry:
     )
 
 
+def _further(job: Job, request: Request) -> dict[str, str]:
+    """What decided a picture beside its caption and its seed."""
+    share = _share(job)
+    return _held(request) | ({} if share is None else {"share": str(share)})
+
+
+def _held(request: Request) -> dict[str, str]:
+    held = ", ".join(f"{name} {seed}" for name, seed in request.held.items())
+    return {"hold": held} if held else {}
+
+
 def _share(job: Job) -> float | None:
     return job.reading.share if isinstance(job.reading, Between) else None
 
@@ -242,6 +250,7 @@ def _record(work: Work, entry: Entry, folder: Path, seconds: float) -> dict[str,
         **encode(entry),
         "file": str(folder / entry.file) if entry.file else None,
         "beside": [str(folder / name) for name in entry.beside],
+        "hold": work.request.held,
         **work.signature,
         "seconds": round(seconds, 3),
     }

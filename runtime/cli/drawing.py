@@ -37,7 +37,7 @@ def draw(request: Request) -> None:
     noise.refuse_unknown(request.hold, painter.manifest.noise)
     if request.out and not folder and not request.force:
         beside = companions(request.out, destinations.endings(painter, outputs))
-        _refuse_what_is_there([request.out, *beside])
+        refuse_files_there([request.out, *beside])
     if request.grid or request.animated:
         destinations.refuse_large_sheet(painter, request.pictures)
     remarks.introduce(painter, request.seed)
@@ -94,7 +94,8 @@ def _outputs(painter: Painter, request: Request) -> tuple[str, ...]:
     return tuple(outputs)
 
 
-def _refuse_what_is_there(files: Sequence[Path]) -> None:
+def refuse_files_there(files: Sequence[Path]) -> None:
+    """Raises PictureError where one of them exists."""
     for file in files:
         if file.exists():
             raise PictureError(

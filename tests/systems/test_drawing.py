@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from systems.columns import Column, command
 from typer.testing import CliRunner
 
+from t2i.runtime.cli.edit import app as edit_app
 from t2i.runtime.cli.run import app as run_app
 from t2i.runtime.draw import load
 
@@ -67,6 +69,21 @@ def test_the_way_between_two_captions_has_their_pictures_at_its_ends(drawing: Co
     for frame, caption in ((drawn[0], start), (drawn[2], end)):
         assert np.abs(frame.astype(int) - painter.draw([caption], seed=7)[0]).max() <= 1
     assert (drawn[1] != drawn[0]).any()
+
+
+def test_a_picture_lends_its_style_where_a_graph_tells_it(drawing: Column, tmp_path: Path) -> None:
+    painter = load(drawing.path, device="cpu", threads=1)
+    given, out = tmp_path / "given.png", tmp_path / "bird.png"
+    painter(drawing.captions[0], seed=3).save(given)
+    arguments = [str(given), drawing.captions[1], f"--model={drawing.path}", f"--out={out}"]
+    done = CliRunner().invoke(edit_app, arguments)
+    if any(graph.role == "invert" for graph in drawing.bundle.manifest.graphs):
+        assert done.exit_code == 0, done.output
+        with Image.open(out) as picture:
+            assert picture.size == (painter.manifest.image_px,) * 2
+    else:
+        assert done.exit_code == 1, done.output
+        assert "cannot tell the style of a picture" in done.stderr
 
 
 def test_a_caption_is_taken_for_a_class_where_there_are_classes(
