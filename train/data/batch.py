@@ -49,6 +49,8 @@ class Batch:
     """(B, A) int64: what is true of each drawn bird."""
     mask: Tensor | None = None
     """(B, 1, px, px) at the largest size: share of each pixel that is bird."""
+    unpaired: tuple[Tensor, ...] = ()
+    """(B, 3, px, px) in [-1, 1]: other pictures, with or without captions."""
     further_tokens: Tensor | None = None
     """(B, F, T) int64: captions of other birds, whose pictures are not there."""
     further_attributes: Tensor | None = None
@@ -65,6 +67,7 @@ class Batch:
         return replace(
             self,
             images=tuple(image.to(device, non_blocking=True) for image in self.images),
+            unpaired=tuple(image.to(device, non_blocking=True) for image in self.unpaired),
             tokens=self.tokens.to(device, non_blocking=True),
             labels=self.labels.to(device, non_blocking=True),
             noise=moved(self.noise),

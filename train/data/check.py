@@ -110,7 +110,7 @@ def check(settings: Settings, *, batch_size: int = 16, decode: int = 2000) -> Re
     files = [*train, *held_out]
     opened = files[:: max(1, -(-len(files) // decode))]
     problems += _about_files(files, opened, settings.px[-1])
-    problems += _about_captions(files)
+    problems += _about_captions(files, all_needed=settings.captions_fraction == 1)
     return _report(
         settings,
         pictures=(len(train), len(held_out), len(opened)),
@@ -179,7 +179,7 @@ def _about_labels(files: Sequence[Photograph]) -> Iterator[Problem]:
         yield from _problem("no label, where others have one", without)
 
 
-def _about_captions(files: Sequence[Photograph]) -> Iterator[Problem]:
+def _about_captions(files: Sequence[Photograph], *, all_needed: bool) -> Iterator[Problem]:
     empty, silent = [], []
     for each in files:
         words = [words_of(text) for text in each.captions]
@@ -187,7 +187,7 @@ def _about_captions(files: Sequence[Photograph]) -> Iterator[Problem]:
             silent.append(str(each.path))
         elif not all(words):
             empty.append(str(each.path))
-    yield from _problem("no caption with a word", silent)
+    yield from _problem("no caption with a word", silent, fatal=all_needed)
     yield from _problem("empty caption beside others", empty, fatal=False)
 
 
