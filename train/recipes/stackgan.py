@@ -70,7 +70,7 @@ _BIRDS = Settings(
     critic_width=16,
     refiner_width=32,
     divergence=0.1,
-    deviation=0.06,
+    deviation=0.04,
     learning_rate=3e-4,
     average=0.998,
 )
@@ -84,7 +84,7 @@ PRESETS: dict[str, Settings] = {
         critic_width=4,
         refiner_width=24,
         residuals=1,
-        deviation=0.1,
+        deviation=0.05,
         learning_rate=1e-3,
         average=0.95,
     ),

@@ -88,7 +88,7 @@ _BIRDS = Settings(
     noise_size=32,
     generator_width=24,
     critic_width=16,
-    deviation=0.06,
+    deviation=0.04,
     learning_rate=3e-4,
     average=0.998,
 )
@@ -102,7 +102,7 @@ PRESETS: dict[str, Settings] = {
         condition_size=16,
         generator_width=8,
         critic_width=8,
-        deviation=0.1,
+        deviation=0.05,
         learning_rate=1e-3,
         average=0.95,
     ),
