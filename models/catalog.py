@@ -42,6 +42,13 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "fusedgan": System(
+        "fusedgan",
+        "FusedGAN",
+        "Bodla, Hua and Chellappa, ECCV 2018",
+        family="gan",
+        pipeline="gan",
+    ),
     "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
     "stackgan": System(
