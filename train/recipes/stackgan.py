@@ -64,7 +64,7 @@ def _paper(epochs: int, epoch: int, batch: int, kind: Literal["cub", "folder"]) 
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=3000, batch_size=16, sample_every=500, checkpoint_every=250),
+    loop=LoopSettings(steps=6000, batch_size=16, sample_every=500, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(64,), words=32, characters=readers.LENGTH, facing="right"),
     stackgan1="birds",
     critic_width=16,

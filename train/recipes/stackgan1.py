@@ -81,7 +81,7 @@ def _paper(epochs: int, epoch: int, batch: int, kind: Literal["cub", "folder"]) 
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=4000, batch_size=32, sample_every=500, checkpoint_every=250),
+    loop=LoopSettings(steps=5000, batch_size=32, sample_every=500, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(16,), words=32, characters=readers.LENGTH, facing="right"),
     charcnnrnn="birds",
     condition_size=64,
