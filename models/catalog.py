@@ -48,6 +48,13 @@ CATALOG = {
     "dmgan": System(
         "dmgan", "DM-GAN", "Zhu et al., CVPR 2019", family="gan", pipeline="gan", parent="attngan"
     ),
+    "fusedgan": System(
+        "fusedgan",
+        "FusedGAN",
+        "Bodla, Hua and Chellappa, ECCV 2018",
+        family="gan",
+        pipeline="gan",
+    ),
     "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
     "hdgan": System(
         "hdgan", "HDGAN", "Zhang, Xie and Yang, CVPR 2018", family="gan", pipeline="gan"

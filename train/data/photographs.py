@@ -71,22 +71,26 @@ class Photographs(Dataset):
         self.collection = collection
         known = None if settings.tokens else set(words)
         self.pictures = tuple(
-            _readable(each, known)
+            _readable(each, known, whole=settings.captions_fraction == 1)
             for each in (collection.train if split == "train" else collection.held_out)
         )
 
     def __len__(self) -> int:
         return len(self.pictures)
 
+    @property
+    def told(self) -> Sequence[int]:
+        return [n for n, each in enumerate(self.pictures) if each.captions]
+
     def item(self, index: int, visit_seed: int) -> Item:
         photograph = self.pictures[index]
         dice = Dice(visit_seed)
-        caption = dice.choice(photograph.captions)
+        caption = dice.choice(photograph.captions) if photograph.captions else ""
         crop = _crop(_decoded(photograph), self.settings, dice)
         sizes = (crop.resize((px, px), Image.Resampling.BILINEAR) for px in self.settings.px)
         return Item(
             images=tuple(map(_tensor, sizes)),
-            tokens=self.tokens(caption, dice),
+            tokens=self.tokens(caption, dice) if caption else (),
             caption=caption,
             label=-1 if photograph.label is None else self.classes.index(photograph.label),
         )
@@ -96,7 +100,9 @@ class Photographs(Dataset):
         held = self
         if self.split == "train" and self.collection.held_out:
             held = Photographs(self.settings, self.collection, "test")
-        return collate([held.item(n % len(held), mix(n)) for n in range(count)])
+        held = held if held.told else self
+        told = held.told
+        return collate([held.item(told[n % len(told)], mix(n)) for n in range(count)])
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -104,6 +110,7 @@ class Photographs(Dataset):
             "split": self.split,
             "pictures": len(self),
             "captions": sum(len(each.captions) for each in self.pictures),
+            "captioned": len(self.captioned),
             "held_out": len(self.collection.held_out),
         }
 
@@ -127,8 +134,12 @@ def frequent_words(photographs: Iterable[Photograph], least: int) -> tuple[str, 
     return words
 
 
-def _readable(photograph: Photograph, known: set[str] | None) -> Photograph:
-    """The photograph with those of its captions that say something."""
+def _readable(photograph: Photograph, known: set[str] | None, *, whole: bool) -> Photograph:
+    """The photograph with those of its captions that say something.
+
+    Args:
+        whole: all pictures must have captions.
+    """
     if not photograph.path.is_file():
         raise DataError(
             f"{photograph.path} is missing, but has captions",
@@ -139,10 +150,11 @@ def _readable(photograph: Photograph, known: set[str] | None) -> Photograph:
         for each in photograph.captions
         if (each.strip() if known is None else not known.isdisjoint(words_of(each)))
     )
-    if not captions:
+    if whole and not captions:
         raise DataError(
             f"{photograph.path} has no caption with a known word",
-            hint="write one, remove the picture, or lower min_word_count",
+            hint="write one, remove the picture, lower min_word_count, or name the share that has "
+            "captions, as in --set captions_fraction=0.5",
         )
     return replace(photograph, captions=captions)
 

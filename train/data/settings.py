@@ -43,6 +43,12 @@ class Settings:
     """`right`: every drawn bird looks right, and turning it is the last step at run time."""
     traits: Traits = "told"
     """What drawn birds are like: as often as captions tell it, or free of each other."""
+    captions_fraction: float = 1.0
+    """Share of the pictures whose captions are known. The rest, among which a folder may have
+    pictures without any, is only looked at."""
+    unpaired: bool = False
+    """With each batch come as many pictures of the whole, with or without captions, by themselves.
+    """
     further: int = 0
     """Drawn birds: captions of yet other birds that come with each picture, without theirs."""
     crop: bool = True

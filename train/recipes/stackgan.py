@@ -64,13 +64,13 @@ def _paper(epochs: int, epoch: int, batch: int, kind: Literal["cub", "folder"]) 
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=3000, batch_size=16, sample_every=500, checkpoint_every=250),
+    loop=LoopSettings(steps=6000, batch_size=16, sample_every=500, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(64,), words=32, characters=readers.LENGTH, facing="right"),
     stackgan1="birds",
     critic_width=16,
     refiner_width=32,
     divergence=0.1,
-    deviation=0.06,
+    deviation=0.04,
     learning_rate=3e-4,
     average=0.998,
 )
@@ -84,7 +84,7 @@ PRESETS: dict[str, Settings] = {
         critic_width=4,
         refiner_width=24,
         residuals=1,
-        deviation=0.1,
+        deviation=0.05,
         learning_rate=1e-3,
         average=0.95,
     ),

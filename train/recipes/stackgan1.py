@@ -81,14 +81,14 @@ def _paper(epochs: int, epoch: int, batch: int, kind: Literal["cub", "folder"]) 
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=4000, batch_size=32, sample_every=500, checkpoint_every=250),
+    loop=LoopSettings(steps=5000, batch_size=32, sample_every=500, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(16,), words=32, characters=readers.LENGTH, facing="right"),
     charcnnrnn="birds",
     condition_size=64,
     noise_size=32,
     generator_width=24,
     critic_width=16,
-    deviation=0.06,
+    deviation=0.04,
     learning_rate=3e-4,
     average=0.998,
 )
@@ -102,7 +102,7 @@ PRESETS: dict[str, Settings] = {
         condition_size=16,
         generator_width=8,
         critic_width=8,
-        deviation=0.1,
+        deviation=0.05,
         learning_rate=1e-3,
         average=0.95,
     ),

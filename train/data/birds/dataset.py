@@ -98,6 +98,7 @@ class Birds(Dataset):
             "renderer": VERSION,
             "split": self.split,
             "pictures": len(self),
+            "captioned": len(self.captioned),
             "seed": self.settings.seed,
             "drawn_px": self.series.side,
             "facing": self.settings.facing,
