@@ -98,15 +98,15 @@ def needed_settings(
 
 
 class FrozenStream:
-    """A trained STREAM in eval mode; pictures get gradients through it, its weights do not."""
+    """A trained STREAM, frozen; pictures get gradients through it, its weights do not."""
 
     def __init__(self, trained: Needed, device: torch.device) -> None:
         self.sizes = decode(describers.Settings, trained.recipe.network)
         self.networks = nn.ModuleDict(describers.networks(self.sizes))
         self.networks.load_state_dict(trained.state)
-        # Not in eval mode: cuDNN gives no gradients there for recurrent layers, and it has no
-        # dropout that would draw.
         self.networks.to(device).requires_grad_(requires_grad=False)
+        # The captioner stays in training mode, where it computes the same: in eval mode cuDNN gives
+        # no gradients through recurrent layers.
         self.networks["image"].eval()
         self.ends: bool = trained.recipe.settings["ends"]
 

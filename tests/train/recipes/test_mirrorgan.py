@@ -1,6 +1,7 @@
 """STREAM learns what pictures show, and MirrorGAN's generator learns from it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -93,12 +94,12 @@ def test_the_damsm_loss_may_join_and_stream_may_stay_away(needs: dict[str, Neede
     found = terms(lesson.recipe, lesson.dataset.batch(0, 4, seed=0))["generator"]
     assert "redescription" not in found
     assert "words_of_picture" in found
-    assert lesson.recipe.network.stream is None  # type: ignore[attr-defined]
+    assert lesson.recipe.network.stream is None
     live = {name: player.networks for name, player in lesson.recipe.players.items()}
     assert set(lesson.recipe.exported(live)) == {"text", "generator"}
 
 
-def test_without_stream_none_is_trained(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_without_stream_none_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runs, "SHIPPED", tmp_path)
     dataset = data.open(TOY.data, ready=False)
@@ -121,6 +122,6 @@ def test_gradients_reach_every_parameter_of_every_player(needs: dict[str, Needed
 def test_a_preset_names_presets_of_its_prerequisites(name: str) -> None:
     settings = mirrorgan.PRESETS[name]
     for need in ("damsm", "stream"):
-        wanted = mirrorgan.needed_settings(settings, need)  # type: ignore[arg-type]
+        wanted = mirrorgan.needed_settings(settings, need)
         assert wanted is not None
         assert wanted.data.kind == settings.data.kind
