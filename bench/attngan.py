@@ -2,6 +2,7 @@
 
     python -m bench.attngan               # one thread, batches of 1 and 8, then bench.cold
     python -m bench.attngan --rounds 31   # on a noisy machine
+    python -m bench.attngan dmgan         # a system that extends it; one thread, batch of 1
 
 Weights are random: only speed is measured, from the tokens of captions of 18 words to pictures of
 256 px. All that is compared runs in turn, round by round, so that a machine that slows down slows
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -41,15 +43,17 @@ Way = Callable[[int], None]
 """Draws a batch of this many captions."""
 
 
-def network(folder: Path) -> Trained:
+def network(folder: Path, system: str = "attngan") -> Trained:
     """Random weights at the paper's size, in place of a run."""
+    models = import_module(f"t2i.models.{system}")
+    sizes = models.Settings(vocabulary=SIZES.vocabulary)
     recipe = runs.Recipe(
         schema=runs.SCHEMA,
         version="",
-        system="attngan",
+        system=system,
         preset="cub",
         settings={},
-        network=encode(SIZES),
+        network=encode(sizes),
         text=runs.TextSettings(length=WORDS, unknown="drop"),
         classes=(),
         data={},
@@ -61,12 +65,12 @@ def network(folder: Path) -> Trained:
     )
     (folder / runs.RECIPE).write_text(dumps(recipe), encoding="utf-8")
     torch.manual_seed(0)
-    networks = attngan.networks(SIZES)
+    networks = models.networks(sizes)
     attngan.initialise(networks["generator"])
     for each in networks.values():
         each.eval().requires_grad_(requires_grad=False)
     tokenizer = word_tokenizer([f"word{number}" for number in range(VOCABULARY)])
-    return Trained(runs.Run(folder), SIZES, networks, tokenizer)
+    return Trained(runs.Run(folder), sizes, networks, tokenizer)
 
 
 def ways(trained: Trained) -> dict[str, Way]:
@@ -123,13 +127,16 @@ def compare(ways: Mapping[str, Way], batch: int, rounds: int) -> None:
 
 
 def main(
+    system: Annotated[str, typer.Argument(help="AttnGAN, or what extends it.")] = "attngan",
     rounds: Annotated[int, typer.Option(min=3, help="Counted rounds at batch 1.")] = 15,
 ) -> None:
     """Compare speeds."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        compared = ways(network(Path(folder)))
+        compared = ways(network(Path(folder), system))
     compare(compared, 1, rounds)
+    if system != "attngan":
+        return
     compare(compared, 8, max(3, rounds // 3))
     # Not from here: what a process holds when it starts another counts as that one's peak.
     subprocess.run([sys.executable, "-m", "bench.cold"], check=True)

@@ -90,8 +90,8 @@ def _faster(drawing: nn.Module) -> nn.Module:
     assert isinstance(drawing, Drawing)
     generator = drawing.generator
     assert isinstance(generator, attngan.Generator)
-    refining = [stage for stage in generator.refine if isinstance(stage, attngan.RefiningStage)]
-    grow = refining[-1].grow if refining else generator.first.grow[-1]
+    grow = generator.refine[-1].grow if len(generator.refine) else generator.first.grow[-1]
+    assert isinstance(grow, nn.Module)
     generator.heads[-1] = leave_apart(grow, generator.heads[-1])
     return drawing
 

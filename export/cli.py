@@ -70,10 +70,10 @@ def export(
             terminal.print_json(_record(request, bundle))
             return
         model = request.path if out else request.name
-        drawing = [f't2i-run --model {model} "{caption}"' for caption in captions(bundle)]
-        terminal.report(
-            _sentence(request, bundle), next=drawing[0] if drawing else "t2i-run --list"
-        )
+        tried = [f't2i-run --model {model} "{caption}"' for caption in captions(bundle)]
+        if any(graph.role == "caption" for graph in bundle.manifest.graphs):
+            tried.append(f"t2i-run --model {model} --describe PICTURE")
+        terminal.report(_sentence(request, bundle), next=[*tried, "t2i-run --list"][0])
 
 
 def _record(request: "Request", bundle: "Bundle") -> dict[str, object]:

@@ -148,6 +148,7 @@ def _manifest(
         paper=facts["paper"],
         precision=precision,
         attributes=dict(host.attributes),
+        logit_scale=host.logit_scale,
     )
 
 

@@ -1,9 +1,9 @@
-"""GAN-CLS's bundle: captions are read by one graph and drawn by another."""
+"""GAN-CLS's bundle: captions are read by one graph, drawn by another, and a third tells styles."""
 
 import torch
 from torch import Tensor, nn
 
-from t2i.export.charcnnrnn import reading
+from t2i.export.charcnnrnn import Output, reading
 from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
 from t2i.export.trained import Trained
 from t2i.models import gancls
@@ -12,26 +12,37 @@ from t2i.runtime import bundle, runs
 
 
 def plans(trained: Trained) -> tuple[Plan, ...]:
-    """Captions to sentences; sentences and noise to pictures."""
+    """Captions to sentences, sentences and noise to pictures; and pictures back to their noise."""
     sizes: gancls.Settings = trained.sizes
     facing, px = trained.recipe.facing, sizes.image_px
     text = reading(trained, facing)
+    noise = bundle.Tensor("noise", "float32", ("B", sizes.noise_size))
+    image = bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
 
     def sentences_and_noise(batch: int, kind: Captions) -> Tensors:
         with torch.no_grad():
             said = text.module(captions(trained, batch, kind))
         names = (each.name for each in text.outputs)
-        noise = {"noise": draws(batch, sizes.noise_size, stream=1)}
-        return noise | dict(zip(names, said, strict=True))
+        drawn = draws(batch, sizes.noise_size, stream=1)
+        return {"noise": drawn, **dict(zip(names, said, strict=True))}
 
     generator = Plan(
         "generator",
         Drawing(trained.networks["generator"], facing),
-        inputs=(bundle.Tensor("noise", "float32", ("B", sizes.noise_size)), *text.outputs),
-        outputs=(bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW"),),
+        inputs=(noise, *text.outputs),
+        outputs=(image,),
         examples=sentences_and_noise,
     )
-    return text, generator
+    if not sizes.style_width:
+        return text, generator
+
+    def drawn(batch: int, kind: Captions) -> Tensors:
+        read = sentences_and_noise(batch, kind)
+        with torch.no_grad():
+            return {"image": generator.module(*(read[each.name] for each in generator.inputs))[0]}
+
+    style = Output(trained.networks["style"])
+    return text, generator, Plan("invert", style, (image,), (noise,), drawn)
 
 
 def host(trained: Trained) -> Host:

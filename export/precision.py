@@ -20,10 +20,10 @@ near its tolerance. Small layers hold few of the bytes, and their rounding shows
 def convert(
     traced: onnx.ModelProto, precision: Precision, role: str, small: int
 ) -> onnx.ModelProto:
-    """A copy in another precision; the text graph, which runs on the CPU, only stores."""
+    """A copy in another precision; graphs of words, which run on the CPU, only store."""
     model = onnx.ModelProto()
     model.CopyFrom(traced)
-    if precision == "fp16" and role != "text":
+    if precision == "fp16" and role not in ("text", "caption"):
         computed_as_fp16(model)
     elif precision != "fp32":
         _stored_as_fp16(model, small)

@@ -256,7 +256,7 @@ def initialise(network: nn.Module) -> None:
     Orthogonal weights, gains near one; the biases of the critics' logits stay torch's own.
     """
     for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
             nn.init.orthogonal_(module.weight)
         elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.normal_(module.weight, 1.0, 0.02)

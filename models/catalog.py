@@ -14,9 +14,9 @@ class System:
     """Name in prose, as the paper writes it."""
     source: str
     """Authors and venue."""
-    family: Literal["gan", "matching", "judging"]
-    """What it is: a picture-drawing GAN, a model that matches pictures and captions, or one that
-    judges pictures."""
+    family: Literal["gan", "matching", "judging", "describing"]
+    """What it is: a picture-drawing GAN, a model that matches pictures and captions, one that
+    judges pictures, or one that describes them."""
     pipeline: Literal["gan", "tokens", "latent", "score", "features"]
     """How its bundle runs (the manifest's word)."""
     parent: str | None = None
@@ -35,6 +35,9 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "clip": System(
+        "clip", "CLIP", "Radford et al., ICML 2021", family="matching", pipeline="score"
+    ),
     "damsm": System(
         "damsm",
         "DAMSM",
@@ -42,12 +45,47 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "dmgan": System(
+        "dmgan", "DM-GAN", "Zhu et al., CVPR 2019", family="gan", pipeline="gan", parent="attngan"
+    ),
+    "fusedgan": System(
+        "fusedgan",
+        "FusedGAN",
+        "Bodla, Hua and Chellappa, ECCV 2018",
+        family="gan",
+        pipeline="gan",
+    ),
     "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
     "hdgan": System(
         "hdgan", "HDGAN", "Zhang, Xie and Yang, CVPR 2018", family="gan", pipeline="gan"
     ),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
+    "mirrorgan": System(
+        "mirrorgan",
+        "MirrorGAN",
+        "Qiao et al., CVPR 2019",
+        family="gan",
+        pipeline="gan",
+        parent="attngan",
+    ),
     "ppan": System("ppan", "PPAN", "Gao et al., AAAI 2019", family="gan", pipeline="gan"),
+    "stackgan": System(
+        "stackgan", "StackGAN", "Zhang et al., ICCV 2017", family="gan", pipeline="gan"
+    ),
+    "stackgan1": System(
+        "stackgan1",
+        "StackGAN, stage I",
+        "Zhang et al., ICCV 2017, section 3.3",
+        family="gan",
+        pipeline="gan",
+    ),
+    "stream": System(
+        "stream",
+        "STREAM",
+        "Qiao et al., CVPR 2019, section 3.3",
+        family="describing",
+        pipeline="score",
+    ),
     "tacgan": System("tacgan", "TAC-GAN", "Dash et al., 2017", family="gan", pipeline="gan"),
     "vs": System(
         "vs",

@@ -32,6 +32,9 @@ class Settings(charcnnrnn.TextSettings):
     """The critic lets picture and sentence meet in a layer of their own, as in the paper. The port
     has none: its logit is a sum of what either gives by itself, and never tells whether they match.
     """
+    style_width: int = 0
+    """Channels of the style encoder's largest map; each smaller one has twice as many. 0 = there is
+    none, as beside the official weights."""
 
     @property
     def doublings(self) -> int:
@@ -96,17 +99,9 @@ class Critic(nn.Module):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        widths = [settings.critic_width * 2**i for i in range(settings.doublings)]
-        self.look = nn.Sequential(
-            *(_down(3, widths[0]), nn.LeakyReLU(0.2)),
-            *(
-                layer
-                for narrow, wide in pairwise(widths)
-                for layer in (_down(narrow, wide), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2))
-            ),
-        )
+        self.look, end = _look(settings.critic_width, settings.doublings)
         self.condition = squeeze(settings)
-        end, both = widths[-1], widths[-1] + settings.condition_size
+        both = end + settings.condition_size
         meet = (nn.Conv2d(both, end, 1, bias=False), nn.BatchNorm2d(end), nn.LeakyReLU(0.2))
         self.join = nn.Sequential(*(meet if settings.joined else ()))
         self.verdict = nn.Conv2d(end if settings.joined else both, 1, 4, bias=False)
@@ -124,6 +119,41 @@ class Critic(nn.Module):
         return self.judge(self.features(images), sentence)
 
 
+class StyleEncoder(nn.Module):
+    """Tell the noise from which a picture was generated, whatever was said: its style.
+
+    The paper does not tell its layers. They are the critic's, which undo the generator's one by
+    one, and a last one that folds what is left into the noise.
+
+    Shapes:
+        images (B, 3, px, px) in [-1, 1] -> noise (B, Z)
+
+    Source: section 4.4; S in its equation. Not in the official code.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.look, end = _look(settings.style_width, settings.doublings)
+        self.fold = nn.Conv2d(end, settings.noise_size, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fold(self.look(images)).flatten(1)
+
+
+def _look(width: int, doublings: int) -> tuple[nn.Sequential, int]:
+    """From a picture to a map of 4 × 4, and the channels of that; the first layer has no norm."""
+    widths = [width * 2**i for i in range(doublings)]
+    layers = nn.Sequential(
+        *(_down(3, widths[0]), nn.LeakyReLU(0.2)),
+        *(
+            layer
+            for narrow, wide in pairwise(widths)
+            for layer in (_down(narrow, wide), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2))
+        ),
+    )
+    return layers, widths[-1]
+
+
 def _up(inputs: int, outputs: int) -> nn.ConvTranspose2d:
     """Twice the height and width."""
     return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
@@ -136,11 +166,12 @@ def _down(inputs: int, outputs: int) -> nn.Conv2d:
 
 def networks(settings: Settings) -> dict[str, nn.Module]:
     """What a run saves and an export reads, by prefix; the text encoder is a char-CNN-RNN's."""
-    return {"text": charcnnrnn.TextEncoder(settings), "generator": Generator(settings)}
+    drawing = {"text": charcnnrnn.TextEncoder(settings), "generator": Generator(settings)}
+    return drawing | ({"style": StyleEncoder(settings)} if settings.style_width else {})
 
 
 def initialise(network: nn.Module) -> None:
-    """Start a generator or a critic as the official code does (`weights_init`)."""
+    """Start a generator, a critic or a style encoder as the official code does (`weights_init`)."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(module.weight, 0.0, 0.02)

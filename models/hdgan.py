@@ -27,11 +27,12 @@ class Settings(charcnnrnn.TextSettings):
     noise_size: int = 100
     """Z: channels of the noise."""
     generator_width: int = 64
-    """Channels of the stream's largest map; the map of 4 px has 16 times as many at 256 px."""
+    """Channels of the stream's largest map; below one of 256 px, that of 4 px has 16 times as many.
+    """
     residuals: int = 1
     """Residual blocks at each size of the stream."""
     drawn_px: tuple[int, ...] = (64, 128, 256)
-    """Sides of the pictures, smallest first: 4 times powers of two, 16 at least."""
+    """Sides of the pictures, smallest first: powers of two, 16 at least."""
     enlarged: bool = False
     """The last picture, twice as large as the one before, is drawn by layers on top of a stream
     that is trained already (512 px)."""

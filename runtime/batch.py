@@ -7,7 +7,8 @@
 | `0003-a-red-bird.png` | picture 3 |
 
 Everything in it counts from 0: picture k of a line has the index line × count + k and the seed
-`seed + index`; a line that cannot be drawn keeps its indices.
+`seed + index`; a line that cannot be drawn keeps its indices. On the way from one caption to
+another a picture's index is its place, and all have the same seed.
 """
 
 import hashlib
@@ -45,6 +46,14 @@ class Order:
     nearest_class: bool = False
     embeddings: str | None = None
     """SHA-256 of the file that holds the vectors of the captions, where they are not read."""
+    hold: tuple[str, ...] = ()
+    """Noises that all pictures share: those of `seed`."""
+    frames: int | None = None
+    """How many pictures lead from the first line to the second, where that was asked for."""
+
+    @property
+    def pictures(self) -> int:
+        return self.lines * self.count if self.frames is None else self.frames
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,8 @@ class Entry:
     surplus: int = 0
     """How many words were cut."""
     error: str | None = None
+    share: float | None = None
+    """How far it lies on the way from one caption to another, 0 … 1."""
 
 
 def hash_captions(captions: Iterable[str]) -> str:
@@ -116,7 +127,7 @@ class Batch:
         self.folder = folder
         self.order = order
         self.done: dict[int, Entry] = {}
-        self._digits = max(LEAST_DIGITS, len(str(order.lines * order.count - 1)))
+        self._digits = max(LEAST_DIGITS, len(str(order.pictures - 1)))
         if resume and (folder / ORDER).exists():
             _refuse_another(folder, order)
             found = (each for each in entries(folder) if _is_there(each, folder))
@@ -224,6 +235,11 @@ def _refuse_another(folder: Path, wanted: Order) -> None:
         "nearest_class": f"it was drawn {'with' if there.nearest_class else 'without'} "
         "--nearest-class",
         "embeddings": "the vectors of its captions are others",
+        "hold": f"it was drawn {'with' if there.hold else 'without'} --hold "
+        f"{','.join(there.hold)}".rstrip(),
+        "frames": "it was drawn without --interpolate"
+        if there.frames is None
+        else f"it was drawn with --interpolate --frames {there.frames}",
     }
     for name, difference in said.items():
         if getattr(there, name) != getattr(wanted, name):

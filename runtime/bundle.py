@@ -178,6 +178,9 @@ class Manifest:
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What is read in pictures: each attribute's values, in the order of the logits that the
     output `attributes` of the `image` graph gives one after another."""
+    logit_scale: float | None = None
+    """What the cosines of pictures and captions are multiplied by before a softmax, where that
+    was learnt."""
 
 
 @dataclass(frozen=True)

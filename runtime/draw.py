@@ -1,7 +1,8 @@
 """Captions become pictures."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,18 @@ import numpy.typing as npt
 from PIL import Image
 
 from t2i.runtime import classes, noise, places
+from t2i.runtime.blend import FRAMES, Between, blend, way
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import BundleError, UsageError, did_you_mean
-from t2i.runtime.pictures import to_pixels
+from t2i.runtime.noise import Held
+from t2i.runtime.pictures import Pixels, fitted, to_pixels, to_planes
 from t2i.runtime.proof import SelfTest, replay
-from t2i.runtime.sessions import Arrays, open_session, usable_threads
+from t2i.runtime.sessions import Arrays, Session, open_session, usable_threads
 from t2i.runtime.text import Reading, Tokenizer
 from t2i.runtime.vectors import open_vectors
+
+Caption = str | Reading | Between
+"""What can be painted: a caption, as it is typed or as it was read, or what lies between two."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,17 @@ class Painter:
                 bundle, "text", device="cpu", threads=1, low_memory=low_memory, quick=quick
             )
 
+    @cached_property
+    def _inverter(self) -> Session:
+        """Opened when it is first needed: who only draws does not wait for it."""
+        return open_session(
+            self.bundle,
+            "invert",
+            device=self.device,
+            threads=self.threads,
+            low_memory=self.low_memory,
+        )
+
     @property
     def outputs(self) -> tuple[str, ...]:
         """What `paint` can be asked for: `image`, smaller stages, attentions."""
@@ -145,41 +162,60 @@ class Painter:
         return Image.fromarray(self.draw([caption], seed=seed)[0])
 
     def draw(
-        self, captions: Sequence[str], *, seed: int = 0, batch_size: int = 8
+        self,
+        captions: Sequence[str],
+        *,
+        seed: int = 0,
+        batch_size: int = 8,
+        hold: Sequence[str] | Mapping[str, Held] = (),
     ) -> npt.NDArray[np.uint8]:
         """Draw one picture a caption: (B, H, W, 3), RGB. Picture i has the seed `seed + i`.
 
         A caption's picture depends on its text and its seed, not on its neighbours; another
         batch size may differ by one level.
 
+        Args:
+            hold: names of noises that all pictures share, drawn from `seed`, such as `noise`; or
+                what `invert` tells of a picture.
+
         Raises:
             TextError: nothing in a caption can be drawn.
+            UsageError: there is no such noise, or a seed is out of range.
         """
         readings = [self.read(caption) for caption in captions]
-        size = 1 if self.low_memory else max(1, batch_size)
-        px = self.manifest.image_px
-        drawn = np.empty((len(readings), px, px, 3), np.uint8)
-        for start in range(0, len(readings), size):
-            part = readings[start : start + size]
-            seeds = range(seed + start, seed + start + len(part))
-            drawn[start : start + size] = self.paint(part, seeds=seeds).pictures
-        return drawn
+        seeds = range(seed, seed + len(readings))
+        held = hold if isinstance(hold, Mapping) else dict.fromkeys(hold, seed)
+        return self._draw(readings, seeds, batch_size, held)
+
+    def interpolate(
+        self, start: str, end: str, *, frames: int = FRAMES, seed: int = 0, batch_size: int = 8
+    ) -> npt.NDArray[np.uint8]:
+        """Draw the way from one caption to another, all from one seed: (frames, H, W, 3), RGB.
+
+        Raises:
+            TextError: nothing in a caption can be drawn.
+            UsageError: two frames are the fewest; or this bundle reads no captions.
+        """
+        return self._draw(self.way(start, end, frames), [seed] * frames, batch_size, {})
 
     def paint(
         self,
-        captions: Sequence[str | Reading],
+        captions: Sequence[Caption],
         *,
         seeds: Sequence[int],
         outputs: Sequence[str] = ("image",),
+        hold: Mapping[str, Held] | None = None,
     ) -> Painting:
         """Draw one batch, each caption with its seed, and what else is asked for.
 
         Args:
             outputs: names among `self.outputs`.
+            hold: names of noises that all pictures share, each with the seed it is drawn from, or
+                with its values.
 
         Raises:
             TextError: nothing in a caption can be drawn.
-            UsageError: there is no such output, or a seed is out of range.
+            UsageError: there is no such output or noise, or a seed is out of range.
         """
         for name in outputs:
             if name not in self.outputs:
@@ -187,7 +223,8 @@ class Painter:
                     f"{self.manifest.name} has no output {name!r}",
                     hint=did_you_mean(name, self.outputs),
                 )
-        feeds: Arrays = {**noise.draw(seeds, self.manifest.noise), **self._read(captions)}
+        drawn_noise = noise.draw(seeds, self.manifest.noise, hold)
+        feeds: Arrays = {**drawn_noise, **self._read(captions)}
         wanted = [each.name for each in self._generator.graph.inputs]
         drawn = self._generator.run(
             {name: feeds[name] for name in wanted}, list(dict.fromkeys(["image", *outputs]))
@@ -199,6 +236,21 @@ class Painter:
             stages={stage.shape[2]: stage for stage in pixels.values()},
             attentions={name: drawn[name] for name in drawn if name not in images},
         )
+
+    def invert(self, picture: Pixels) -> dict[str, npt.NDArray[np.float32]]:
+        """The noises from which a picture would have been drawn: its style, for `draw` to hold.
+
+        Args:
+            picture: (H, W, 3) of any size; its middle is looked at.
+
+        Raises:
+            BundleError: this bundle cannot tell them.
+        """
+        px = self.manifest.image_px
+        outputs = [each.name for each in self._inverter.graph.outputs]
+        planes = to_planes([fitted(picture, px)])
+        told = self._inverter.run({"image": planes}, outputs)
+        return {name: values[0] for name, values in told.items()}
 
     def read(self, caption: str) -> Reading:
         """What this bundle understands of a caption, or of the name of a class.
@@ -214,13 +266,54 @@ class Painter:
             caption = classes.class_of(caption, self.vocabulary, nearest=self.nearest_class)
         return self._tokenizer.read(caption)
 
+    def way(self, start: str, end: str, frames: int) -> list[Between]:
+        """Captions, or names of classes, and what lies evenly between them, to be painted.
+
+        Raises:
+            TextError: nothing in a caption can be drawn.
+            UsageError: two frames are the fewest; or this bundle reads no captions.
+        """
+        if not (self._tokenizer or self._vectors):
+            raise UsageError(
+                f"{self.manifest.name} reads no captions, so there is no way between two",
+                hint="leave out --interpolate; `t2i-run --list` shows what reads captions",
+            )
+        return way(self.read(start), self.read(end), frames)
+
     def selftest(self) -> SelfTest:
         """Draw the proof again and compare it with PyTorch's."""
         return replay(self.bundle, self._sessions)
 
-    def _read(self, captions: Sequence[str | Reading]) -> Arrays:
+    def _draw(
+        self,
+        captions: Sequence[Caption],
+        seeds: Sequence[int],
+        batch_size: int,
+        hold: Mapping[str, Held],
+    ) -> npt.NDArray[np.uint8]:
+        size = 1 if self.low_memory else max(1, batch_size)
+        px = self.manifest.image_px
+        drawn = np.empty((len(captions), px, px, 3), np.uint8)
+        for start in range(0, len(captions), size):
+            part = slice(start, start + size)
+            painting = self.paint(captions[part], seeds=seeds[part], hold=hold)
+            drawn[part] = painting.pictures
+        return drawn
+
+    def _read(self, captions: Sequence[Caption]) -> Arrays:
+        """What captions become for the generator."""
+        read = [self.read(each) if isinstance(each, str) else each for each in captions]
+        readings = [each for each in read if isinstance(each, Reading)]
+        if len(readings) == len(read):
+            return self._encode(readings)
+        places = [each if isinstance(each, Between) else Between(each, each, 0.0) for each in read]
+        starts = self._encode([place.start for place in places])
+        ends = self._encode([place.end for place in places])
+        said = [each for each in self._generator.graph.inputs if each.name in starts]
+        return blend(places, starts, ends, said)
+
+    def _encode(self, readings: Sequence[Reading]) -> Arrays:
         """What the text graph makes of captions, as far as the generator asks for it."""
-        readings = [self.read(each) if isinstance(each, str) else each for each in captions]
         if self._vectors:
             return {"sentence": self._vectors.sentences(readings)}
         if not self._tokenizer:

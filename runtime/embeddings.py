@@ -105,9 +105,12 @@ def _hdf5(path: Path) -> Find:
         raise _unreadable(path, error) from error
 
     def find(caption: str) -> npt.NDArray[Any] | None:
-        found = file.get(caption) if caption.strip("/.") else None
+        link = file.get(caption, getlink=True) if caption.strip("/.") else None
+        found = file[caption] if isinstance(link, h5py.HardLink) else None
         if not isinstance(found, h5py.Dataset):  # a group: a slash in a name makes one
             return None
+        if found.external or found.is_virtual:
+            raise ValueError("it lies in another file")
         if found.dtype.kind != "f" or found.size is None or found.size > LARGEST:
             raise ValueError("it is no array of floating-point numbers, or too large")
         return np.asarray(found)

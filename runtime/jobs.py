@@ -1,15 +1,17 @@
 """Captions times counts: what is to be drawn, and drawing it batch by batch."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
 
+from t2i.runtime.blend import Between
 from t2i.runtime.captions import Line
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import TextError
+from t2i.runtime.noise import Held
 from t2i.runtime.text import Reading
 
 
@@ -18,10 +20,10 @@ class Job:
     """One picture to draw."""
 
     index: int
-    """line × count + k, for picture k of a line; both from 0."""
+    """line × count + k, for picture k of a line, both from 0; or the place on a way."""
     line: int
     caption: str
-    reading: Reading
+    reading: Reading | Between
     seed: int
 
 
@@ -60,15 +62,26 @@ def read_jobs(
     return jobs, bad
 
 
+def read_way(painter: Painter, start: str, end: str, *, frames: int, seed: int) -> list[Job]:
+    """A picture a frame from one caption to another, all of one seed.
+
+    Raises:
+        TextError: nothing in a caption can be drawn.
+    """
+    places = painter.way(start, end, frames)
+    return [Job(index, 0, f"{start} → {end}", place, seed) for index, place in enumerate(places)]
+
+
 def paint(
     painter: Painter,
     jobs: Sequence[Job],
     *,
     batch_size: int,
     outputs: Sequence[str] = ("image",),
+    hold: Mapping[str, Held] | None = None,
     done: Collection[int] = (),
 ) -> Iterator[Drawn]:
-    """Draw in order, leaving out what is done.
+    """Draw in order, leaving out what is done; `hold` as `Painter.paint` takes it.
 
     A batch of which only a part is done is drawn whole again: in other company the last bit of a
     picture could differ, and going on must give what an uninterrupted run gives.
@@ -79,7 +92,8 @@ def paint(
             continue
         began = perf_counter()
         seeds = [job.seed for job in part]
-        painting = painter.paint([job.reading for job in part], seeds=seeds, outputs=outputs)
+        readings = [job.reading for job in part]
+        painting = painter.paint(readings, seeds=seeds, outputs=outputs, hold=hold)
         seconds = (perf_counter() - began) / len(part)
         for place, job in enumerate(part):
             if job.index not in done:

@@ -5,7 +5,8 @@ generator that counts instead of remembering, so that any picture's noise can be
 and that ONNX Runtime, C++ and a browser can repeat bit for bit.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,14 @@ from t2i.runtime.errors import UsageError
 DIMENSIONS = 2**24  # of one picture, all noise inputs together
 SEEDS = 2**38  # so that every counter stays below 2**62
 
+Held = int | npt.NDArray[np.float32]
+"""What pictures share: a seed, or what was drawn."""
+
 
 def draw(
-    seeds: Sequence[int] | npt.NDArray[np.int64], inputs: Sequence[Noise]
+    seeds: Sequence[int] | npt.NDArray[np.int64],
+    inputs: Sequence[Noise],
+    hold: Mapping[str, Held] | None = None,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Noise of one picture for each seed: `{name: (B, *shape)}`.
 
@@ -26,26 +32,53 @@ def draw(
     counter = seed · 2²⁴ + dimension. Two hashes of the counter give u₁ and u₂; a normal draw is
     √(−2 ln u₁) · cos 2πu₂ (Box-Muller, in double precision), a uniform one 2u₁ − 1.
 
+    Args:
+        hold: names of inputs that all pictures share, each with the seed it is drawn from, or with
+            its values (*shape).
+
     Raises:
-        UsageError: a seed is negative, or 2³⁸ and more.
+        UsageError: a seed is negative, or 2³⁸ and more; or what is held is no input.
     """
-    for seed in seeds:
+    hold = hold or {}
+    refuse_unknown(hold, inputs)
+    shared = [each for each in hold.values() if not isinstance(each, np.ndarray)]
+    for seed in (*seeds, *shared):
         if not 0 <= seed < SEEDS:
             raise UsageError(
                 f"seed {seed} is out of range",
                 hint="the seed of each picture (--seed plus its index) lies in 0 … 2^38 − 1",
             )
-    starts = np.asarray(seeds, np.uint64)[:, None] << np.uint64(24)
     drawn: dict[str, npt.NDArray[np.float32]] = {}
     dimension = 0
     for each in inputs:
-        size = int(np.prod(each.shape, dtype=np.int64))
-        counters = starts | np.arange(dimension, dimension + size, dtype=np.uint64)
-        values = _uniform(counters) if each.distribution == "uniform" else _normal(counters)
-        drawn[each.name] = values.astype(np.float32).reshape(len(starts), *each.shape)
-        dimension += size
+        held = hold.get(each.name)
+        if isinstance(held, np.ndarray):
+            drawn[each.name] = np.broadcast_to(held, (len(seeds), *each.shape))
+        else:
+            own = seeds if held is None else [held] * len(seeds)
+            drawn[each.name] = _values(own, each, dimension)
+        dimension += math.prod(each.shape)
     assert dimension <= DIMENSIONS, "Bundle.load refuses such a bundle"
     return drawn
+
+
+def _values(
+    seeds: Sequence[int] | npt.NDArray[np.int64], noise: Noise, first: int
+) -> npt.NDArray[np.float32]:
+    """(B, *shape), whose dimensions are numbered from `first`."""
+    starts = np.asarray(seeds, np.uint64)[:, None] << np.uint64(24)
+    counters = starts | np.arange(first, first + math.prod(noise.shape), dtype=np.uint64)
+    values = _uniform(counters) if noise.distribution == "uniform" else _normal(counters)
+    return values.astype(np.float32).reshape(len(starts), *noise.shape)
+
+
+def refuse_unknown(names: Iterable[str], inputs: Sequence[Noise]) -> None:
+    """Raises UsageError where one of the names is no input."""
+    known = [each.name for each in inputs]
+    for name in names:
+        if name not in known:
+            has = f"its noises are: {', '.join(known)}" if known else "it draws without noise"
+            raise UsageError(f"this bundle has no noise {name[:40]!r} to hold", hint=has)
 
 
 def _normal(counters: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:

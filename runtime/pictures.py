@@ -6,13 +6,13 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin, features
 
 import t2i
 from t2i.runtime.errors import PictureError
@@ -25,6 +25,7 @@ ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".
 MOST_PIXELS = 2**26
 NAME_LENGTH = 60
 TEXT_LENGTH = 10_000  # characters of a caption kept in a picture
+FRAME_MS = 150  # of an animation
 # Names that Windows gives to devices, in every folder and with every ending.
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\..*)?")
 
@@ -38,6 +39,23 @@ def to_pixels(images: npt.NDArray[np.float32], rule: Literal["truncate", "round"
     if rule == "round":
         levels = np.rint(levels)
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+def to_planes(pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+    """Pixels (H, W, 3) of 0 … 255, all of one size, become pictures (B, 3, H, W) in [-1, 1]."""
+    levels = np.stack(pictures).astype(np.float32)
+    return np.ascontiguousarray(levels.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)
+
+
+def fitted(picture: Pixels, px: int) -> Pixels:
+    """The square in the middle of a picture (H, W, 3), resized to (px, px, 3)."""
+    H, W, _ = picture.shape
+    if (px, px) == (H, W):
+        return picture
+    side = min(H, W)
+    left, top = (W - side) // 2, (H - side) // 2
+    middle = Image.fromarray(picture[top : top + side, left : left + side])
+    return np.asarray(middle.resize((px, px), Image.Resampling.LANCZOS))
 
 
 def grid(pictures: Pixels, columns: int | None = None, gap_px: int = 4) -> Pixels:
@@ -62,6 +80,7 @@ def save_png(
     bundle: str,
     sha256: str,
     words: Sequence[str] = (),
+    further: Mapping[str, str] | None = None,
 ) -> None:
     """Write one picture, with what it takes to draw it again in its text chunks.
 
@@ -70,24 +89,47 @@ def save_png(
     Args:
         bundle, sha256: name and hash of the bundle that drew it.
         words: the words of the caption that the bundle understood.
+        further: what else decided it, such as noises that were held.
 
     Raises:
         PictureError: it cannot be written.
     """
-    about = PngImagePlugin.PngInfo()
-    for key, text in {
-        "caption": caption[:TEXT_LENGTH],
-        "words": " ".join(words),
-        "seed": str(seed),
-        "bundle": bundle,
-        "sha256": sha256,
-        "Software": f"t2i {t2i.__version__}",
-    }.items():
-        # Neither NUL nor half of a surrogate pair can be written.
-        about.add_itxt(key, text.replace("\0", " ").encode("utf-8", "replace").decode())
+    story = {"caption": caption, "words": " ".join(words), "seed": str(seed)}
+    story |= {"bundle": bundle, "sha256": sha256, **(further or {})}
     data = io.BytesIO()
-    Image.fromarray(picture).save(data, "PNG", pnginfo=about)
+    Image.fromarray(picture).save(data, "PNG", pnginfo=_chunks(story))
     write_whole(path, data.getvalue())
+
+
+def save_animation(
+    frames: Pixels, path: Path, *, caption: str, seed: int, bundle: str, sha256: str
+) -> None:
+    """Write pictures (B, H, W, 3) as one that plays them round and round, losing nothing.
+
+    The path ends in `.png`, which tells its story as `save_png` does, or in `.webp`.
+
+    Raises:
+        PictureError: it cannot be written.
+    """
+    story = {"caption": caption, "seed": str(seed), "bundle": bundle, "sha256": sha256}
+    kind: dict[str, Any] = {"format": "PNG", "pnginfo": _chunks(story)}
+    if path.suffix.lower() == ".webp":
+        if not features.check("webp"):
+            raise PictureError("this Pillow writes no WebP", hint="end --out with .png")
+        kind = {"format": "WEBP", "lossless": True}
+    first, *later = map(Image.fromarray, frames)
+    data = io.BytesIO()
+    first.save(data, save_all=True, append_images=later, duration=FRAME_MS, loop=0, **kind)
+    write_whole(path, data.getvalue())
+
+
+def _chunks(story: Mapping[str, str]) -> PngImagePlugin.PngInfo:
+    chunks = PngImagePlugin.PngInfo()
+    for key, text in {**story, "Software": f"t2i {t2i.__version__}"}.items():
+        # Neither NUL nor half of a surrogate pair can be written.
+        whole = text[:TEXT_LENGTH].replace("\0", " ").encode("utf-8", "replace").decode()
+        chunks.add_itxt(key, whole)
+    return chunks
 
 
 def write_whole(path: Path, data: bytes) -> None:

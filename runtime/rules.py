@@ -23,7 +23,7 @@ NOISE_DIMENSIONS = 2**24  # so many counters belong to one picture
 DTYPES = ("float32", "float16", "int64", "int32", "uint8", "bool", "string")
 # The graphs that a pipeline cannot do without, and all that it may have.
 ROLES: dict[str, tuple[set[str], set[str]]] = {
-    "gan": ({"generator"}, {"text", "image", "invert", "edit"}),
+    "gan": ({"generator"}, {"text", "image", "caption", "invert", "edit"}),
     "tokens": ({"pixels"}, {"text", "codes", "prefill", "step"}),
     "latent": ({"generator"}, {"text", "image", "invert", "edit"}),
     "score": ({"image"}, {"text", "caption"}),
@@ -45,7 +45,9 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _graphs,
         _text,
         _drawing,
+        _inverting,
         _reading,
+        _describing,
     )
     for rule in rules:
         yield from rule(manifest)
@@ -99,6 +101,8 @@ def _numbers(manifest: "Manifest") -> Iterator[str]:
     if manifest.check.tolerance <= 0 or manifest.check.worst < 0:
         yield "check: a difference cannot be negative"
     sizes = [size for noise in manifest.noise for size in noise.shape]
+    if manifest.logit_scale is not None and manifest.logit_scale <= 0:
+        yield "logit_scale: not a positive number"
     if any(not 0 < size <= NOISE_DIMENSIONS for size in sizes) or len(sizes) > 100:
         yield "noise: a shape is out of range"
         return
@@ -207,6 +211,20 @@ def _wiring(manifest: "Manifest", generator: "Graph", text: "Graph | None") -> I
             yield f"generator: its input {name!r} differs from what provides it"
 
 
+def _inverting(manifest: "Manifest") -> Iterator[str]:
+    """From a picture of the stated size to draws of the generator's noise."""
+    wanted = [("image", "float32", (3, manifest.image_px, manifest.image_px))]
+    known = {each.name: ("float32", each.shape) for each in manifest.noise}
+    for graph in manifest.graphs:
+        if graph.role != "invert":
+            continue
+        if [(each.name, each.dtype, each.shape[1:]) for each in graph.inputs] != wanted:
+            yield "invert: its one input must be `image`, float32 (B, 3, image_px, image_px)"
+        for each in graph.outputs:
+            if known.get(each.name) != (each.dtype, each.shape[1:]):
+                yield f"invert: its output {each.name!r} is no noise of the generator"
+
+
 def _reading(manifest: "Manifest") -> Iterator[str]:
     """What is read in pictures has names, and as many logits as values."""
     if not manifest.attributes:
@@ -223,3 +241,27 @@ def _reading(manifest: "Manifest") -> Iterator[str]:
     logits = [(each.dtype, each.shape[1:]) for each in outputs if each.name == "attributes"]
     if logits != [("float32", (width,))]:
         yield f"attributes: the image graph has no output `attributes`, float32 (B, {width})"
+
+
+def _describing(manifest: "Manifest") -> Iterator[str]:
+    """What says words is given what the image graph reads, the last word, and its own state."""
+    graphs = {graph.role: graph for graph in manifest.graphs}
+    if "caption" not in graphs:
+        return
+    if not manifest.text:
+        yield "text: there is a caption graph, but nothing that names its words"
+    image = graphs["image"].outputs if "image" in graphs else ()
+    seen = {each.name: (each.dtype, each.shape[1:]) for each in image}
+    inputs, outputs = (
+        {each.name: (each.dtype, each.shape[1:]) for each in tensors}
+        for tensors in (graphs["caption"].inputs, graphs["caption"].outputs)
+    )
+    wanted = {"picture": seen.get("picture"), "word": ("int64", ()), "state": inputs.get("state")}
+    dtype, shape = outputs.get("next", ("", ()))
+    if (
+        inputs != wanted
+        or inputs["state"] != outputs.get("state_after")
+        or (dtype, len(shape)) != ("float32", 1)
+        or not all(isinstance(size, int) for size in (*inputs["state"][1], *shape))
+    ):
+        yield "caption: not from the image graph's `picture`, `word`, `state` to `next` and a state"

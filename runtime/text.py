@@ -5,6 +5,8 @@ become spaces, letters lower case, and words are `[a-z0-9_]+`.
 
 The character rule: letters of ASCII become lower case, and every character is a token. One that is
 not in the alphabet is the unknown character, so that those around it keep their places.
+
+Byte pairs have rules of their own, in `bytepairs.py`.
 """
 
 import json
@@ -15,13 +17,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.bundle import Text
 from t2i.runtime.errors import BundleError, DataError, TextError
+
+if TYPE_CHECKING:
+    from t2i.runtime.bytepairs import BytePairs
 
 PADDING, UNKNOWN = "<end>", "<unk>"
 PADDING_ID = 0
@@ -35,7 +40,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/\\|_@#$%^&*~`+-=<>()[
 CHARACTERS = tuple(sorted(set(ALPHABET), key=ALPHABET.rindex))
 """Those characters once each, in the order of their columns."""
 
-Rule = Literal["words", "whole", "characters"]
+Rule = Literal["words", "whole", "characters", "pairs"]
 
 _WORD = re.compile(rb"[a-z0-9_]+")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -110,7 +115,10 @@ class Tokenizer:
     settings: Text
     rule: Rule
     vocabulary: dict[str, int]
-    """Id of each word, without those of padding and the unknown word."""
+    """Id of each word, without those of padding and the unknown word; of each byte pair, without
+    those that begin and end a text."""
+    pairs: "BytePairs | None" = None
+    """What joins them, where the rule is that of byte pairs."""
 
     @classmethod
     def from_json(cls, data: bytes, settings: Text) -> "Tokenizer":
@@ -120,6 +128,10 @@ class Tokenizer:
             BundleError: it is damaged, or of a kind that this version cannot read.
         """
         file, vocabulary = _parse(data)
+        if file["model"]["type"] == "BPE":
+            from t2i.runtime.bytepairs import BytePairs  # imports the library, which takes time
+
+            return cls(settings, "pairs", vocabulary, BytePairs(data))
         for rule, wanted in _RULES.items():
             if all(file.get(key) == value for key, value in wanted.items()):
                 return cls(settings, rule, vocabulary)
@@ -133,9 +145,13 @@ class Tokenizer:
         return len(self.vocabulary) + 1
 
     @property
-    def unit(self) -> Literal["word", "character"]:
+    def unit(self) -> Literal["word", "character", "token"]:
         """What is read one by one."""
-        return "character" if self.rule == "characters" else "word"
+        units: dict[Rule, Literal["character", "token"]] = {
+            "characters": "character",
+            "pairs": "token",
+        }
+        return units.get(self.rule, "word")
 
     def read(self, caption: str) -> Reading:
         """Look the words, or characters, of one caption up.
@@ -144,6 +160,8 @@ class Tokenizer:
             TextError: nothing in it can be drawn, or it is longer than a bundle allows that
                 refuses surplus words.
         """
+        if self.pairs:
+            return self.pairs.read(caption, self.settings)
         words, more = self._split(caption)
         kept: list[str] = []
         unknown: dict[str, None] = {}
@@ -266,7 +284,8 @@ def _written(names: Sequence[str], rule: Rule) -> bytes:
 
 
 def vocabulary_size(data: bytes) -> int:
-    """How many ids a `tokenizer.json` gives out, padding and the unknown word included."""
+    """How many ids a `tokenizer.json` gives out, padding and the unknown word included, or what
+    begins and ends a text."""
     _, vocabulary = _parse(data)
     return len(vocabulary) + 2
 
@@ -276,6 +295,8 @@ def _parse(data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
     try:
         file = json.loads(data)
         ids = dict(file["model"]["vocab"])
+        if file["model"]["type"] == "BPE":
+            return file, dict(list(ids.items())[:-2])
         padding, unknown = ids.pop(PADDING), ids.pop(UNKNOWN)
         in_order = list(ids.values()) == list(range(1, len(ids) + 1))
         good = file["model"]["type"] == "WordLevel" and in_order and padding == PADDING_ID
@@ -284,6 +305,6 @@ def _parse(data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise BundleError(
-        "the tokenizer is damaged, or no vocabulary of words",
+        "the tokenizer is damaged, or no vocabulary of words or byte pairs",
         hint="export the bundle again, or get it again from where it came",
     )

@@ -199,6 +199,22 @@ def generator_graph() -> onnx.ModelProto:
     return model("generator", nodes, weights, inputs, (IMAGE, STAGE, ATTENTION))
 
 
+def add_inversion(bundle: Path, outputs: tuple[Tensor, ...] = (NOISE,)) -> Path:
+    """Give the bundle a graph that tells noises of pictures, by default not their detail."""
+    random = np.random.default_rng(4)
+    nodes, weights = [helper.make_node("Flatten", ["image"], ["flat"])], {}
+    for each in outputs:
+        size = (3 * PX**2, each.shape[1])
+        weights[f"see_{each.name}"] = random.normal(size=size, scale=0.05).astype(np.float32)
+        nodes.append(helper.make_node("MatMul", ["flat", f"see_{each.name}"], [each.name]))
+    made = model("invert", nodes, weights, (IMAGE,), outputs)
+    (bundle / "invert.onnx").write_bytes(made.SerializeToString())
+    about = manifest(bundle)
+    graphs = (*about.graphs, graph(bundle, "invert", (IMAGE,), outputs))
+    save_manifest(bundle, replace(about, graphs=graphs))
+    return bundle
+
+
 def model(
     name: str,
     nodes: list[onnx.NodeProto],

@@ -70,7 +70,7 @@ def _rows(batch: Batch, rows: slice) -> Batch:
     cut: dict[str, Any] = {}
     for field in fields(batch):
         value = getattr(batch, field.name)
-        if field.name == "images":
+        if field.name in ("images", "unpaired"):
             cut[field.name] = tuple(image[rows] for image in value)
         elif isinstance(value, (Tensor, tuple)):
             cut[field.name] = value[rows]

@@ -99,7 +99,7 @@ class RecipeModule(Protocol):
 
     PRESETS: dict[str, Settings]
     NEEDS: tuple[str, ...]
-    """Systems that must be trained before."""
+    """Systems that must be trained before, unless settings do without."""
 
     def build(
         self,

@@ -1,5 +1,6 @@
 """`t2i-run --list` and `--selftest`."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ def show(*, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for found in places.bundles():
         try:
-            manifest = _manifest(found.path)
+            manifest = manifest_of(found.path)
         except BundleError as error:
             terminal.warn(str(error), hint=error.hint)
             continue
@@ -43,6 +44,16 @@ def show(*, as_json: bool) -> None:
         first, *_ = drawing
         example = first["classes"][0] if first["condition"] == "class" else "a red bird"
         terminal.say(f'next: t2i-run --model {first["name"]} "{example}"')
+
+
+def with_graph(role: str) -> list[str]:
+    """Names of the bundles on this machine that have a graph of this role."""
+    names = []
+    for found in places.bundles():
+        with suppress(BundleError):  # --list tells what is wrong with it
+            if any(graph.role == role for graph in manifest_of(found.path).graphs):
+                names.append(found.name)
+    return names
 
 
 def test(model: str, *, device: str, threads: int | None, as_json: bool) -> None:
@@ -79,7 +90,7 @@ def test(model: str, *, device: str, threads: int | None, as_json: bool) -> None
         )
 
 
-def _manifest(path: Path) -> Manifest:
+def manifest_of(path: Path) -> Manifest:
     """Only the manifest: to list a bundle its graphs need not be read."""
     data = archives.open_archive(path).read(MANIFEST, rules.MANIFEST_BYTES)
     return read_manifest(data, path.name)

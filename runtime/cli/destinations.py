@@ -1,4 +1,4 @@
-"""Where pictures go: single files, one sheet, or a folder that can be gone on with."""
+"""Where pictures go: single files, one sheet or animation, or a folder that can be gone on with."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,20 @@ import numpy as np
 
 from t2i.runtime import terminal
 from t2i.runtime.batch import Batch, Entry, Order, hash_captions, hash_file
+from t2i.runtime.blend import Between
 from t2i.runtime.captions import Line
 from t2i.runtime.cli.request import PNG, Request
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import UsageError
 from t2i.runtime.jobs import Drawn, Job, paint
-from t2i.runtime.pictures import MOST_PIXELS, companions, free_name, grid, save_png
+from t2i.runtime.pictures import (
+    MOST_PIXELS,
+    companions,
+    free_name,
+    grid,
+    save_animation,
+    save_png,
+)
 from t2i.runtime.records import encode
 
 
@@ -34,7 +42,19 @@ class Work:
     def paint(self, done: Collection[int] = ()) -> Iterator[Drawn]:
         """All pictures but those that are done."""
         size = self.request.batch_size
-        return paint(self.painter, self.jobs, batch_size=size, outputs=self.outputs, done=done)
+        return paint(
+            self.painter,
+            self.jobs,
+            batch_size=size,
+            outputs=self.outputs,
+            done=done,
+            hold=self.request.held,
+        )
+
+    @property
+    def signature(self) -> dict[str, str]:
+        """What drew the pictures."""
+        return {"bundle": self.painter.manifest.name, "sha256": self.painter.bundle.sha256}
 
 
 def endings(painter: Painter, outputs: Sequence[str]) -> tuple[str, ...]:
@@ -50,7 +70,7 @@ def refuse_large_sheet(painter: Painter, pictures: int) -> None:
     px = painter.manifest.image_px
     if pictures * px**2 > MOST_PIXELS:
         raise UsageError(
-            f"{pictures:,} pictures of {px} px do not fit onto one sheet",
+            f"{pictures:,} pictures of {px} px do not fit into one file",
             hint="leave out --grid, and name a folder with --out",
         )
 
@@ -61,16 +81,19 @@ def into_files(work: Work) -> None:
     beside = endings(painter, work.outputs)
     for drawn in work.paint():
         path = request.out or free_name(Path(), drawn.job.caption, beside)
-        files = _save(painter, drawn, path)
+        files = _save(work, drawn, path)
         if request.as_json:
             entry = _entry(drawn.job, files)
-            terminal.print_json(_record(painter, entry, path.parent, drawn.seconds))
+            terminal.print_json(_record(work, entry, path.parent, drawn.seconds))
         else:
             terminal.report(f"wrote {_listed(files)} ({_size(painter)}, {drawn.seconds:.2f} s)")
 
 
-def onto_sheet(work: Work) -> None:
-    """All pictures in one file, in the order of their indices; what could not be drawn is white."""
+def into_one_file(work: Work) -> None:
+    """All pictures on one sheet, or played one after the other, in the order of their indices.
+
+    On a sheet, what could not be drawn is white.
+    """
     request, painter = work.request, work.painter
     px = painter.manifest.image_px
     began = perf_counter()
@@ -79,20 +102,34 @@ def onto_sheet(work: Work) -> None:
         for drawn in work.paint():
             cells[drawn.job.index] = drawn.pixels
             bar.advance()
-    columns = request.count if request.count > 1 and len(request.lines) > 1 else None
-    sheet = grid(cells, columns)
-    captions = [line.caption for line in request.lines]
-    path = request.out or free_name(Path(), f"{captions[0]} grid")
-    signature = _signature(painter)
-    save_png(sheet, path, caption="\n".join(captions), seed=request.seed, **signature)
+    captions, seed = [line.caption for line in request.lines], request.seed
+    caption, signature = "\n".join(captions), work.signature
+    if request.animated:
+        assert request.out
+        path, size = request.out, _size(painter)
+        save_animation(cells, path, caption=caption, seed=seed, **signature)
+    else:
+        sheet = grid(cells, _columns(request))
+        size = f"{sheet.shape[1]} × {sheet.shape[0]}"
+        name = " to ".join(captions) if request.interpolate else captions[0]
+        path = request.out or free_name(Path(), f"{name} grid")
+        save_png(sheet, path, caption=caption, seed=seed, further=_held(request), **signature)
     seconds = perf_counter() - began
     if request.as_json:
-        about = {"file": str(path), "captions": captions, "count": request.count}
+        order = {"file": str(path), "captions": captions, "count": request.count}
+        frames = {"frames": request.pictures} if request.interpolate else {}
         time = {"seconds": round(seconds, 3)}
-        terminal.print_json({**about, "seed": request.seed, **signature, **time})
+        drawn_by = {"seed": seed, "hold": request.held, **signature}
+        terminal.print_json({**order, **frames, **drawn_by, **time})
     else:
-        size = f"{sheet.shape[1]} × {sheet.shape[0]}"
         terminal.report(f"wrote {path} ({len(work.jobs)} pictures, {size}, {seconds:.2f} s)")
+
+
+def _columns(request: Request) -> int | None:
+    """A row is a way, or a caption where several are drawn several times; else nearly a square."""
+    if request.interpolate:
+        return request.pictures
+    return request.count if request.count > 1 and len(request.lines) > 1 else None
 
 
 def into_folder(work: Work, folder: Path) -> None:
@@ -109,6 +146,8 @@ def into_folder(work: Work, folder: Path) -> None:
         attention=request.attention,
         nearest_class=request.nearest_class,
         embeddings=hash_file(request.embeddings),
+        hold=request.hold,
+        frames=request.pictures if request.interpolate else None,
     )
     began = perf_counter()
     with Batch(folder, order, resume=request.resume) as batch:
@@ -132,12 +171,12 @@ def into_folder(work: Work, folder: Path) -> None:
 
 def _fill(batch: Batch, work: Work, there: int) -> None:
     """Draw what a batch lacks; a picture counts once its files are whole and its line stands."""
-    request, painter = work.request, work.painter
+    request = work.request
 
     def add(entry: Entry, seconds: float) -> None:
         batch.add(entry)
         if request.as_json:
-            terminal.print_json(_record(painter, entry, batch.folder, seconds))
+            terminal.print_json(_record(work, entry, batch.folder, seconds))
 
     for place, line in work.bad.items():
         index = place * request.count
@@ -148,11 +187,11 @@ def _fill(batch: Batch, work: Work, there: int) -> None:
         bar.advance(there)
         for drawn in work.paint(done=frozenset(batch.done)):
             path = batch.path(drawn.job.index, drawn.job.caption)
-            add(_entry(drawn.job, _save(painter, drawn, path)), drawn.seconds)
+            add(_entry(drawn.job, _save(work, drawn, path)), drawn.seconds)
             bar.advance()
 
 
-def _save(painter: Painter, drawn: Drawn, path: Path) -> list[Path]:
+def _save(work: Work, drawn: Drawn, path: Path) -> list[Path]:
     """Write a picture and what was drawn beside it. The picture comes last: it completes them."""
     job = drawn.job
     beside = {f"-{px}{PNG}": stage for px, stage in drawn.stages.items()}
@@ -169,7 +208,8 @@ def _save(painter: Painter, drawn: Drawn, path: Path) -> list[Path]:
             caption=job.caption,
             seed=job.seed,
             words=job.reading.words,
-            **_signature(painter),
+            further=_further(job, work.request),
+            **work.signature,
         )
     return files
 
@@ -185,22 +225,35 @@ def _entry(job: Job, files: Sequence[Path]) -> Entry:
         words=job.reading.words,
         unknown=job.reading.unknown,
         surplus=job.reading.surplus,
+        share=_share(job),
     )
 
 
-def _record(painter: Painter, entry: Entry, folder: Path, seconds: float) -> dict[str, Any]:
+def _further(job: Job, request: Request) -> dict[str, str]:
+    """What decided a picture beside its caption and its seed."""
+    share = _share(job)
+    return _held(request) | ({} if share is None else {"share": str(share)})
+
+
+def _held(request: Request) -> dict[str, str]:
+    held = ", ".join(f"{name} {seed}" for name, seed in request.held.items())
+    return {"hold": held} if held else {}
+
+
+def _share(job: Job) -> float | None:
+    return job.reading.share if isinstance(job.reading, Between) else None
+
+
+def _record(work: Work, entry: Entry, folder: Path, seconds: float) -> dict[str, Any]:
     """An entry for a program that does not know the folder."""
     return {
         **encode(entry),
         "file": str(folder / entry.file) if entry.file else None,
         "beside": [str(folder / name) for name in entry.beside],
-        **_signature(painter),
+        "hold": work.request.held,
+        **work.signature,
         "seconds": round(seconds, 3),
     }
-
-
-def _signature(painter: Painter) -> dict[str, str]:
-    return {"bundle": painter.manifest.name, "sha256": painter.bundle.sha256}
 
 
 def _size(painter: Painter) -> str:

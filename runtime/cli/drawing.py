@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from t2i.runtime import batch
+from t2i.runtime import batch, noise
+from t2i.runtime.captions import Line
 from t2i.runtime.cli import destinations, remarks
 from t2i.runtime.cli.destinations import Work
 from t2i.runtime.cli.request import Request
 from t2i.runtime.draw import Painter, load
 from t2i.runtime.errors import PictureError, TextError, UsageError
-from t2i.runtime.jobs import read_jobs
+from t2i.runtime.jobs import Job, read_jobs, read_way
 from t2i.runtime.pictures import companions
 
 
@@ -33,25 +34,22 @@ def draw(request: Request) -> None:
         embeddings=request.embeddings,
     )
     outputs = _outputs(painter, request)
+    noise.refuse_unknown(request.hold, painter.manifest.noise)
     if request.out and not folder and not request.force:
         beside = companions(request.out, destinations.endings(painter, outputs))
-        _refuse_what_is_there([request.out, *beside])
-    if request.grid:
+        refuse_files_there([request.out, *beside])
+    if request.grid or request.animated:
         destinations.refuse_large_sheet(painter, request.pictures)
     remarks.introduce(painter, request.seed)
-    if request.source is None:
-        for line in request.lines:
-            painter.read(line.caption)  # what was typed is right as a whole, or nothing is drawn
-    jobs, bad = read_jobs(painter, request.lines, seed=request.seed, count=request.count)
-    remarks.tell_what_was_not_read(painter, jobs, bad, request.source)
-    remarks.tell_classes(painter, jobs)
+    remarks.tell_what_is_alike(painter, request.hold, request.count)
+    jobs, bad = _jobs(painter, request)
     if not jobs:
         raise TextError("none of the captions can be drawn", hint="see what is said of them above")
     work = Work(request, painter, outputs, jobs, bad)
     if folder:
         destinations.into_folder(work, folder)
-    elif request.grid:
-        destinations.onto_sheet(work)
+    elif request.grid or request.animated:
+        destinations.into_one_file(work)
     else:
         destinations.into_files(work)
     if bad:
@@ -61,6 +59,25 @@ def draw(request: Request) -> None:
             if folder
             else "the others are drawn",
         )
+
+
+def _jobs(painter: Painter, request: Request) -> tuple[list[Job], dict[int, Line]]:
+    """What can be drawn, and the lines that cannot; what was not read of them is told."""
+    if request.source is None:
+        for line in request.lines:
+            painter.read(line.caption)  # what was typed is right as a whole, or nothing is drawn
+    jobs, bad = read_jobs(painter, request.lines, seed=request.seed, count=request.count)
+    remarks.tell_what_was_not_read(painter, jobs, bad, request.source)
+    remarks.tell_classes(painter, jobs)
+    if request.interpolate:
+        if bad:
+            raise TextError(
+                "one of the two captions cannot be drawn, so nothing lies between them",
+                hint="see what is said of it above",
+            )
+        start, end = (line.caption for line in request.lines)
+        jobs = read_way(painter, start, end, frames=request.pictures, seed=request.seed)
+    return jobs, bad
 
 
 def _outputs(painter: Painter, request: Request) -> tuple[str, ...]:
@@ -77,7 +94,8 @@ def _outputs(painter: Painter, request: Request) -> tuple[str, ...]:
     return tuple(outputs)
 
 
-def _refuse_what_is_there(files: Sequence[Path]) -> None:
+def refuse_files_there(files: Sequence[Path]) -> None:
+    """Raises PictureError where one of them exists."""
     for file in files:
         if file.exists():
             raise PictureError(

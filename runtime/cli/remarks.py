@@ -1,7 +1,7 @@
 """What `t2i-run` says beside its results."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 
@@ -21,6 +21,17 @@ def introduce(painter: Painter, seed: int) -> None:
     terminal.say(f"{painter.manifest.name} · {device} · seed {seed}")
     for note in painter.notes:
         terminal.warn(note)
+
+
+def tell_what_is_alike(painter: Painter, hold: Collection[str], count: int) -> None:
+    """Warn where nothing is left that could make a caption's pictures differ."""
+    free = [each.name for each in painter.manifest.noise if each.name not in hold]
+    if count > 1 and hold and not free:
+        terminal.warn(
+            f"all noise of {painter.manifest.name} is held: the {count:,} pictures of a caption "
+            "are all the same",
+            hint="hold less, or leave out --count",
+        )
 
 
 def tell_what_was_not_read(

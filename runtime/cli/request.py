@@ -1,15 +1,38 @@
 """The command line of `t2i-run`, once it is parsed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from t2i.runtime import noise
-from t2i.runtime.captions import STANDARD_INPUT, Line
+from t2i.runtime.blend import FRAMES, refuse_too_few
+from t2i.runtime.captions import STANDARD_INPUT, Line, read_captions
 from t2i.runtime.errors import UsageError
 from t2i.runtime.pictures import slug
 
-PNG = ".png"
+PNG, WEBP = ".png", ".webp"
 NOT_WRITTEN = {".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+
+def lines_of(typed: Sequence[str] | None, file: str | None) -> tuple[Line, ...]:
+    """The captions that were typed, or those of a file.
+
+    Raises:
+        UsageError: there are neither, or both.
+    """
+    if (typed is None) == (file is None):
+        raise UsageError(
+            "say what to draw: captions, or --captions with a file of them",
+            hint='such as: t2i-run "a red bird"; more in t2i-run --help',
+        )
+    if file is not None:
+        return read_captions(file)
+    return tuple(Line(number, text) for number, text in enumerate(typed or (), 1))
+
+
+def names_in(told: str | None) -> tuple[str, ...]:
+    """What an option lists with commas between."""
+    return tuple(sorted({name.strip() for name in told.split(",")})) if told is not None else ()
 
 
 @dataclass(frozen=True)
@@ -35,11 +58,29 @@ class Request:
     nearest_class: bool
     embeddings: Path | None
     """File of vectors, for a bundle that reads no captions."""
+    hold: tuple[str, ...]
+    """Noises that all pictures share."""
+    interpolate: bool
+    frames: int | None
+    """Pictures from one caption to the other; None where nothing was said of them."""
     as_json: bool
 
     @property
     def pictures(self) -> int:
+        if self.interpolate:
+            return FRAMES if self.frames is None else self.frames
         return len(self.lines) * self.count
+
+    @property
+    def animated(self) -> bool:
+        """Whether one file is to play all pictures."""
+        ending = self.out.suffix.lower() if self.out else ""
+        return self.interpolate and not self.grid and ending in (PNG, WEBP)
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Each noise that all pictures share, and the seed it is drawn from."""
+        return dict.fromkeys(self.hold, self.seed)
 
     def check(self) -> None:
         """Refuse what is wrong with the command line alone.
@@ -49,9 +90,10 @@ class Request:
         """
         out = self.out
         suffix = out.suffix.lower() if out else ""
-        if suffix in NOT_WRITTEN:
+        self._check_way()
+        if suffix in NOT_WRITTEN and not self.animated:
             raise UsageError(f"pictures are not written as {suffix}", hint="end --out with .png")
-        if suffix == PNG and self.pictures > 1 and not self.grid:
+        if suffix == PNG and self.pictures > 1 and not (self.grid or self.animated):
             raise UsageError(
                 f"{self.pictures} pictures do not fit into {out}",
                 hint="pass --out a folder, or put them on one sheet with --grid",
@@ -63,20 +105,51 @@ class Request:
                 "a grid shows neither stages nor attention",
                 hint="leave out --grid, or --stages and --attention",
             )
-        if self.resume and (self.grid or not out or suffix == PNG):
+        if self.resume and (self.grid or not out or suffix in (PNG, WEBP)):
             raise UsageError("--resume goes on with a folder", hint="name it with --out")
         if self.resume and self.force:
             raise UsageError("--resume goes on, --force begins again", hint="leave out one of them")
-        if self.seed + self.pictures > noise.SEEDS:
+        seeds = 1 if self.interpolate else self.pictures
+        if self.seed + seeds > noise.SEEDS:
             raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+
+    def _check_way(self) -> None:
+        """What concerns the way from one caption to another."""
+        if not self.interpolate:
+            if self.frames is not None:
+                raise UsageError(
+                    "--frames counts the pictures between two captions",
+                    hint="add --interpolate; --count draws a caption several times",
+                )
+            return
+        if len(self.lines) != 2:
+            raise UsageError(
+                f"--interpolate goes from one caption to another, and there are {len(self.lines)}",
+                hint='such as: t2i-run --interpolate "a red bird" "a blue bird"',
+            )
+        if self.count > 1 or self.hold:
+            raise UsageError(
+                "between two captions all noise is held",
+                hint="leave out --hold and --count; --frames says how many pictures, --seed which",
+            )
+        refuse_too_few(self.pictures)
+        if self.attention or (self.stages and self.animated):
+            raise UsageError(
+                "between two captions there is no attention, and an animation has no stages",
+                hint="leave out --attention, and --stages unless --out names a folder",
+            )
 
     def folder(self) -> Path | None:
         """Where many pictures go; None for a sheet, one file, or free names in this folder."""
-        if self.grid or (self.out and self.out.suffix.lower() == PNG):
+        if self.grid or self.animated or (self.out and self.out.suffix.lower() == PNG):
             return None
-        if self.out or not self.source:
+        if self.out or not (self.source or self.interpolate):
             return self.out
-        name = "pictures" if self.source == STANDARD_INPUT else slug(Path(self.source).stem)
+        if self.interpolate:
+            name = slug(" to ".join(line.caption for line in self.lines))
+        else:
+            assert self.source
+            name = "pictures" if self.source == STANDARD_INPUT else slug(Path(self.source).stem)
         free, number = Path(name), 1
         while free.exists():
             number += 1

@@ -7,7 +7,6 @@ import typer
 
 from t2i.runtime import terminal
 from t2i.runtime.cli.version import Version
-from t2i.runtime.errors import UsageError
 
 EXAMPLES = """\b
 Examples:
@@ -15,8 +14,12 @@ t2i-run "a red bird"
 t2i-run "a red bird" --count 9 --grid           # nine birds on one sheet
 t2i-run "a red bird" --seed 7 --out bird.png    # the same seed draws the same picture
 t2i-run "a red bird" --stages --attention       # what each stage drew and looked at
+t2i-run "a red bird" "a blue bird" --hold noise # one posture, two styles
+t2i-run "a red bird" --hold noise --count 8     # one posture and style, eight details
+t2i-run --interpolate "a red bird" "a blue bird" --frames 9 --out way.webp
 t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
 t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
+t2i-run --model stream-birds --describe bird.png  # what a picture shows, in words
 
 Draw captions.
 
@@ -27,6 +30,12 @@ picture came from which caption.
 --captions reads .txt (a caption a line), .csv (column text or caption), .jsonl (key text or
 caption), or - for standard input. What cannot be drawn, an empty line included, keeps its place: it
 is named and recorded, the rest is drawn, and the exit status is 1.
+
+--hold NOISE,… draws these noises once, from --seed, for all pictures; an unknown name lists those
+that a bundle has (noise: the posture; detail: what a caption leaves open). --interpolate draws the
+way between two captions, all noise held: a folder, a row with --grid, or an animation where --out
+ends in .png or .webp. Sentences are mixed number by number; words, which have no partners in the
+other caption, in the order of both, repeated to a common length.
 
 A bundle that draws classes takes the name of one: t2i-run --model acgan-birds red. Only with
 --nearest-class it takes captions too, each for the class that it names, and says for which.
@@ -64,6 +73,22 @@ VectorFile = Annotated[
     Path | None,
     typer.Option("--embeddings", metavar="FILE", help="Vectors of captions, made elsewhere."),
 ]
+Describe = Annotated[Path | None, typer.Option(metavar="PICTURE", help="Say what a picture shows.")]
+Beams = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Beginnings that --describe follows at once; 1 unless said."
+    ),
+]
+Hold = Annotated[
+    str | None, typer.Option(metavar="NOISE,…", help="Noises that all pictures share.")
+]
+Interpolate = Annotated[
+    bool, typer.Option("--interpolate", help="Draw the way from one caption to another.")
+]
+Frames = Annotated[
+    int | None, typer.Option(metavar="N", help="Pictures on that way; 9 by default.")
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -91,6 +116,11 @@ def run(
     attention: Attention = False,
     nearest_class: NearestClass = False,
     embeddings: VectorFile = None,
+    describe: Describe = None,
+    beams: Beams = None,
+    hold: Hold = None,
+    interpolate: Interpolate = False,
+    frames: Frames = None,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -110,19 +140,18 @@ def run(
             else:
                 bundles.test(model, device=device, threads=threads, as_json=as_json)
             return
-        if (captions is None) == (file is None):
-            raise UsageError(
-                "say what to draw: captions, or --captions with a file of them",
-                hint='such as: t2i-run "a red bird"; more in t2i-run --help',
-            )
-        from t2i.runtime.captions import Line, read_captions
-        from t2i.runtime.cli.drawing import draw
-        from t2i.runtime.cli.request import Request
+        if describe is not None or beams is not None:
+            from t2i.runtime.cli.describing import tell
 
-        typed = (Line(number, text) for number, text in enumerate(captions or (), 1))
+            draws = captions is not None or file is not None
+            tell(describe, model, draws, beams, device=device, threads=threads, as_json=as_json)
+            return
+        from t2i.runtime.cli.drawing import draw
+        from t2i.runtime.cli.request import Request, lines_of, names_in
+
         draw(
             Request(
-                lines=read_captions(file) if file is not None else tuple(typed),
+                lines=lines_of(captions, file),
                 source=file,
                 model=model,
                 device=device,
@@ -139,6 +168,9 @@ def run(
                 attention=attention,
                 nearest_class=nearest_class,
                 embeddings=embeddings,
+                hold=names_in(hold),
+                interpolate=interpolate,
+                frames=frames,
                 as_json=as_json,
             )
         )

@@ -10,14 +10,14 @@ import numpy.typing as npt
 from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import ScoreError
-from t2i.runtime.pictures import Pixels
+from t2i.runtime.pictures import Pixels, to_planes
 from t2i.runtime.score.frechet import Gaussian, Moments
 from t2i.runtime.score.sources import Source
 from t2i.runtime.sessions import Arrays, Session, open_session
 from t2i.runtime.text import Tokenizer
 
 LOOKS = ("features", "score")
-"""Pipelines whose `image` graph takes pictures of any size in [-1, 1]."""
+"""Pipelines whose `image` graph takes pictures of any size."""
 CAPTIONS = 32  # read at once
 
 
@@ -116,7 +116,7 @@ class Extractor:
         """
         alike = len({picture.shape for picture in pictures}) == 1
         groups = [list(pictures)] if alike else [[picture] for picture in pictures]
-        seen = [self._image.run({"image": _planes(group)}, outputs) for group in groups]
+        seen = [self._image.run({"image": self._given(group)}, outputs) for group in groups]
         found = {name: np.concatenate([each[name] for each in seen]) for name in outputs}
         for name, array in found.items():
             if not np.isfinite(array).all():
@@ -125,6 +125,11 @@ class Extractor:
                     hint="take an fp32 bundle, or another --device",
                 )
         return found
+
+    def _given(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.uint8 | np.float32]:
+        """Pictures of one size as the graph takes them: as they are, or in [-1, 1]."""
+        (wanted,) = self._image.graph.inputs
+        return np.stack(pictures) if wanted.dtype == "uint8" else to_planes(pictures)
 
     def sentences(self, captions: Sequence[str]) -> npt.NDArray[np.float32]:
         """Captions in the space of the pictures' codes, (N, E).
@@ -171,9 +176,3 @@ def gaussian_of(source: Source, extractor: Extractor, batch_size: int = 8) -> Ga
             moments.add(seen["features"])
             bar.advance(len(shown))
     return moments.gaussian(extractor.sha256)
-
-
-def _planes(pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
-    """Pixels (H, W, 3) of 0 … 255 as (B, 3, H, W) in [-1, 1]."""
-    levels = np.stack(pictures).astype(np.float32)
-    return np.ascontiguousarray(levels.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)

@@ -18,6 +18,7 @@ from t2i.runtime.errors import DataError, ScoreError, TextError
 from t2i.runtime.jobs import Job, paint
 from t2i.runtime.pictures import ENDINGS, Pixels, read_picture
 from t2i.runtime.score import protocol
+from t2i.runtime.score.listed import Listed, listed
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.similarity import Picture, pixels_of
 from t2i.runtime.text import Reading
@@ -80,7 +81,10 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True)
 class Folder:
-    """The pictures of a folder by their names; of one that `t2i-run` wrote, those of its index."""
+    """The pictures of a folder by their names; where captions lie beside them, those of these.
+
+    They are in the index that `t2i-run` writes, or in the metadata of a data set.
+    """
 
     path: Path
     seed: None = None
@@ -92,24 +96,25 @@ class Folder:
     @cached_property
     def files(self) -> tuple[Path, ...]:
         """Raises ScoreError where there are none."""
-        if self._drawn:
-            return tuple(self.path / entry.file for entry in self._drawn if entry.file)
-        return pictures_in(self.path)
+        return tuple(each.file for each in self._told) or pictures_in(self.path)
 
     @cached_property
     def captions(self) -> tuple[Caption, ...]:
-        return tuple(
-            Caption(entry.caption, None, f"{self.path / batch.INDEX}, picture {entry.index}")
-            for entry in self._drawn
-        )
+        return tuple(Caption(each.caption, None, each.where) for each in self._told)
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
         return (protocol.describe(self.name, self.files),)
 
     @cached_property
-    def _drawn(self) -> list[batch.Entry]:
-        return [entry for entry in batch.entries(self.path) if entry.file]
+    def _told(self) -> list[Listed]:
+        index = self.path / batch.INDEX
+        drawn = [
+            Listed(self.path / entry.file, entry.caption, f"{index}, picture {entry.index}")
+            for entry in batch.entries(self.path)
+            if entry.file
+        ]
+        return drawn or listed(self.path)
 
     def __len__(self) -> int:
         return len(self.files)

@@ -29,7 +29,8 @@ class VisualSemantic:
         if not captions:
             raise ScoreError(
                 f"vs needs the captions of the pictures, and {setting.source.name} has none",
-                hint="score what `t2i-run --captions FILE` wrote, or draw with --model",
+                hint="score what `t2i-run --captions FILE` wrote, draw with --model, or list the "
+                "captions in a metadata.jsonl beside the pictures",
             )
         setting.extractor.require(*self.outputs)
         texts = list(dict.fromkeys(each.text for each in captions))

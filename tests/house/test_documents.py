@@ -18,6 +18,7 @@ INSTALL = SET_UP + 'pip install ".[cpu]" && t2i-run "a red bird"'
 TEST = SET_UP + 'pip install -c constraints.txt -e ".[cpu,dev]" && pytest'
 APPS = {
     "t2i-run": "t2i.runtime.cli.run",
+    "t2i-edit": "t2i.runtime.cli.edit",
     "t2i-score": "t2i.runtime.cli.score",
     "t2i-train": "t2i.train.cli",
     "t2i-export": "t2i.export.cli",
@@ -67,10 +68,10 @@ def test_a_command_that_is_written_down_can_be_typed(document: str, command: str
 
 
 def test_a_command_that_does_not_exist_is_found() -> None:
-    text = "Say `t2i-run 'a b' --pony` or\n```console\n$ t2i-paint x; t2i-edit y | less\n```\n"
-    assert list(commands(text)) == ["t2i-edit y", "t2i-run 'a b' --pony"]
+    text = "Say `t2i-run 'a b' --pony` or\n```console\n$ t2i-paint x; t2i-search y | less\n```\n"
+    assert list(commands(text)) == ["t2i-search y", "t2i-run 'a b' --pony"]
     for command in commands(text):
-        with pytest.raises(Exception, match=r"pony|t2i-edit"):
+        with pytest.raises(Exception, match=r"pony|t2i-search"):
             parse(command)
 
 

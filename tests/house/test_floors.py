@@ -12,7 +12,7 @@ RUNTIME_MAY_IMPORT = {"numpy", "onnxruntime", "PIL", "tokenizers", "typer"}
 # What only the module that serves it may import.
 ALSO = {
     "runtime/terminal.py": {"rich"},
-    "runtime/text.py": {"ftfy"},
+    "runtime/bytepairs.py": {"ftfy"},
     "runtime/sessions.py": {"tensorrt"},
     "runtime/embeddings.py": {"h5py"},
 }
@@ -86,7 +86,14 @@ def test_the_shipped_bundle_draws_without_torch() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["t2i", "t2i.runtime.cli.run", "t2i.runtime.cli.score", "t2i.train.cli", "t2i.export.cli"],
+    [
+        "t2i",
+        "t2i.runtime.cli.run",
+        "t2i.runtime.cli.edit",
+        "t2i.runtime.cli.score",
+        "t2i.train.cli",
+        "t2i.export.cli",
+    ],
 )
 def test_importing_costs_nothing_heavy(module: str) -> None:
     done = run("import sys; __import__(sys.argv[1]); print(*sys.modules)", module)

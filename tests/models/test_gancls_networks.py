@@ -15,6 +15,7 @@ TOY = gancls.Settings(
     noise_size=4,
     generator_width=4,
     critic_width=4,
+    style_width=4,
     image_px=16,
 )
 
@@ -32,11 +33,21 @@ def test_any_size_is_drawn_and_judged_alike_alone_and_in_company(px: int) -> Non
     logits = critic(images, sentence)
     assert logits.shape == (3,)
     torch.testing.assert_close(critic(images[1:2], sentence[1:2]), logits[1:2])
+    style = gancls.StyleEncoder(settings).eval()
+    told = style(images)
+    assert told.shape == noise.shape
+    torch.testing.assert_close(style(images[1:2]), told[1:2])
+
+
+def test_there_is_a_style_encoder_only_where_it_has_a_width() -> None:
+    assert list(gancls.networks(TOY)) == ["text", "generator", "style"]
+    assert list(gancls.networks(replace(TOY, style_width=0))) == ["text", "generator"]
+    assert gancls.Settings(vocabulary=71).style_width == 0, "official weights have none"
 
 
 @pytest.mark.parametrize("px", [0, 4, 48, 100])
 def test_sizes_that_cannot_be_drawn_are_refused(px: int) -> None:
-    for network in (gancls.Generator, gancls.Critic):
+    for network in (gancls.Generator, gancls.Critic, gancls.StyleEncoder):
         with pytest.raises(UsageError, match=f"{px} px") as caught:
             network(replace(TOY, image_px=px))
         assert caught.value.hint

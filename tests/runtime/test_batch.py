@@ -117,6 +117,8 @@ def test_a_picture_without_its_stages_is_drawn_again(tmp_path: Path) -> None:
         ({"attention": True}, "without --attention"),
         ({"nearest_class": True}, "without --nearest-class"),
         ({"embeddings": "of others"}, "the vectors of its captions are others"),
+        ({"hold": ("noise",)}, "it was drawn without --hold"),
+        ({"frames": 9}, "without --interpolate"),
     ],
 )
 def test_going_on_with_anything_else_is_refused(

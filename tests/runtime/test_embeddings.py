@@ -3,12 +3,10 @@
 import pickle
 import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -90,42 +88,46 @@ def test_other_files_are_refused(
     assert caught.value.hint
 
 
-class Data(np.ndarray[Any, Any]):
-    """Stands in for `h5py.Dataset`."""
-
-
-@contextmanager
-def hdf5(contents: dict[str, Any]) -> Iterator[None]:
-    """h5py, as far as it is used, with these contents in every file."""
-
-    def file(path: Path, mode: str) -> dict[str, Any]:
-        assert mode == "r"
-        if path.read_bytes() != b"hdf5":
-            raise OSError("file signature not found")
-        return contents
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "h5py", SimpleNamespace(File=file, Dataset=Data))
-        yield
-
-
 @pytest.mark.parametrize("ending", [".h5", ".hdf5", ".HDF5"])
 def test_hdf5_is_read_too(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"v{ending}"
-    path.write_bytes(b"hdf5")
-    vector = np.arange(3, dtype=np.float32).view(Data)
-    with hdf5({"a red bird": vector, "a": {"group": vector}, "3": np.arange(3).view(Data)}):
-        found = Embeddings(path)
-        read = found.get("a red bird")
-        assert read is not None
-        assert read.tolist() == [0, 1, 2]
-        assert found.get("a blue bird") is None
-        assert found.get("a") is None
-        with pytest.raises(DataError, match="is no vector"):
-            found.get("3")
-        path.write_bytes(b"something else")
-        with pytest.raises(DataError, match="signature not found"):
-            Embeddings(path)
+    with h5py.File(path, "w") as file:
+        file["a red bird"] = np.arange(3, dtype=np.float32)
+        file["a/group"] = np.arange(3, dtype=np.float32)
+        file["3"] = np.arange(3)
+    found = Embeddings(path)
+    read = found.get("a red bird")
+    assert read is not None
+    assert read.tolist() == [0, 1, 2]
+    assert found.get("a blue bird") is None
+    assert found.get("a") is None
+    with pytest.raises(DataError, match="is no vector"):
+        found.get("3")
+
+
+def test_what_is_no_hdf5_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "v.h5").write_bytes(b"something else")
+    with pytest.raises(DataError, match="signature not found"):
+        Embeddings(tmp_path / "v.h5")
+
+
+def test_hdf5_leads_to_no_other_file(tmp_path: Path) -> None:
+    secret = np.arange(3, dtype=np.float32)
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["key"] = secret
+    secret.tofile(tmp_path / "secret.raw")
+    elsewhere = h5py.VirtualLayout((3,), np.float32)
+    elsewhere[:] = h5py.VirtualSource(tmp_path / "secret.h5", "key", (3,))
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["linked"] = h5py.ExternalLink("secret.h5", "key")
+        file.create_virtual_dataset("virtual", elsewhere)
+        raw = [(str(tmp_path / "secret.raw"), 0, 12)]
+        file.create_dataset("raw", (3,), np.float32, external=raw)
+    found = Embeddings(tmp_path / "v.h5")
+    assert found.get("linked") is None
+    for name in ("virtual", "raw"):
+        with pytest.raises(DataError, match="it lies in another file"):
+            found.get(name)
 
 
 def test_without_h5py_it_is_said_what_to_install(

@@ -172,7 +172,7 @@ def test_a_caption_with_nothing_to_draw_is_an_error_and_nothing_is_drawn(
         (["a bird", "--resume", "--out", "x.png"], "--resume goes on with a folder"),
         (["a bird", "--resume", "--force", "--out", "x"], "--resume goes on, --force"),
         (["a bird", "--seed", str(2**38)], "seed is too large"),
-        (["a bird", "--count", str(2**23), "--grid"], "do not fit onto one sheet"),
+        (["a bird", "--count", str(2**23), "--grid"], "do not fit into one file"),
         (["a bird", "--device", "gpu"], "no device 'gpu'"),
     ],
 )
@@ -320,6 +320,9 @@ def test_help_opens_with_examples_and_names_every_option() -> None:
             "--stages",
             "--attention",
             "--nearest-class",
+            "--hold",
+            "--interpolate",
+            "--frames",
             "--selftest",
             "--json",
             "--device",

@@ -9,6 +9,7 @@ from commands import failed, records
 from hypothesis import given
 from hypothesis import strategies as st
 from judges import PRIMARY, write_colourist, write_judge, write_matcher
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from t2i.runtime.cli.score import app
@@ -94,6 +95,22 @@ def test_the_command_tells_the_similarity_and_how_it_was_made() -> None:
     assert about["reference"] == "the pictures' own captions"
     assert "Zhang et al. 2018" in about["definition"]
     assert about["pictures"] == 3
+
+
+@pytest.mark.usefixtures("world")
+def test_real_pictures_are_compared_with_the_captions_that_lie_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    lines = []
+    for name, said in (("red", "red bird"), ("green", "blue bird")):
+        Image.fromarray(painted(PRIMARY[name])).save(tmp_path / "real" / f"{name}.png")
+        lines.append(json.dumps({"file_name": f"{name}.png", "text": said}) + "\n")
+    (tmp_path / "real" / "metadata.jsonl").write_text("".join(lines))
+    done = CliRunner().invoke(app, ["vs", "real", "--with=vs=matcher", "--device=cpu", "--json"])
+    assert done.exit_code == 0, done.output
+    (found,) = records(done.stdout)
+    assert found["value"] == pytest.approx((1 - 1 / 3) / 2, abs=1e-5)
+    assert found["spread"] == pytest.approx(2 / 3, abs=1e-5)
+    assert found["protocol"]["inputs"][0]["name"] == "real"
 
 
 @pytest.mark.usefixtures("world")

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from systems.columns import Column, command
 from typer.testing import CliRunner
 
+from t2i.runtime.cli.edit import app as edit_app
 from t2i.runtime.cli.run import app as run_app
 from t2i.runtime.draw import load
 
@@ -46,6 +48,42 @@ def test_the_command_line_draws_from_the_bundle(drawing: Column, tmp_path: Path)
     assert (record["seed"], record["caption"]) == (7, caption)
     assert record["sha256"] == drawing.bundle.sha256
     command(run_app, [f"--model={drawing.path}", "--selftest"])
+
+
+def test_every_noise_can_be_held(drawing: Column) -> None:
+    painter = load(drawing.path, device="cpu", threads=1)
+    names, caption = [each.name for each in painter.manifest.noise], drawing.captions[0]
+    apart = painter.draw([caption] * 2, seed=7)
+    for held in ([name] for name in names):
+        drawn = painter.draw([caption] * 2, seed=7, hold=held)
+        assert np.abs(drawn[0].astype(int) - apart[0]).max() <= 1
+        assert (len(names) == 1) == (np.abs(drawn[1].astype(int) - drawn[0]).max() <= 1)
+    alike = painter.draw([caption] * 2, seed=7, hold=names).astype(int)
+    assert np.abs(alike[1] - alike[0]).max() <= 1
+
+
+def test_the_way_between_two_captions_has_their_pictures_at_its_ends(drawing: Column) -> None:
+    painter = load(drawing.path, device="cpu", threads=1)
+    start, end, *_ = drawing.captions
+    drawn = painter.interpolate(start, end, frames=3, seed=7)
+    for frame, caption in ((drawn[0], start), (drawn[2], end)):
+        assert np.abs(frame.astype(int) - painter.draw([caption], seed=7)[0]).max() <= 1
+    assert (drawn[1] != drawn[0]).any()
+
+
+def test_a_picture_lends_its_style_where_a_graph_tells_it(drawing: Column, tmp_path: Path) -> None:
+    painter = load(drawing.path, device="cpu", threads=1)
+    given, out = tmp_path / "given.png", tmp_path / "bird.png"
+    painter(drawing.captions[0], seed=3).save(given)
+    arguments = [str(given), drawing.captions[1], f"--model={drawing.path}", f"--out={out}"]
+    done = CliRunner().invoke(edit_app, arguments)
+    if any(graph.role == "invert" for graph in drawing.bundle.manifest.graphs):
+        assert done.exit_code == 0, done.output
+        with Image.open(out) as picture:
+            assert picture.size == (painter.manifest.image_px,) * 2
+    else:
+        assert done.exit_code == 1, done.output
+        assert "cannot tell the style of a picture" in done.stderr
 
 
 def test_a_caption_is_taken_for_a_class_where_there_are_classes(

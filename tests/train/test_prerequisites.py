@@ -206,3 +206,11 @@ def test_a_preset_is_recognised_whatever_its_data(tiny: Path) -> None:
     assert wanted.preset == "toy", "no preset has these settings: the name of the asking one"
     settings = change(TOY, ["rate=0.02"])
     assert plan("seedling", "toy", settings, {}, Specks(TOY.data)).needs == {}
+
+
+def test_settings_may_do_without_a_prerequisite(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seedling()
+    monkeypatch.setattr(recipe_of("tiny"), "needed_settings", lambda settings, name: None)
+    assert plan("tiny", "toy", TOY, {}, Specks(TOY.data)).needs == {}

@@ -53,6 +53,8 @@ class Batch:
     """(B, 1, px, px) at the largest size: share of each pixel that is bird."""
     vectors: Tensor | None = None
     """(B, E): the sentences as they were encoded elsewhere."""
+    unpaired: tuple[Tensor, ...] = ()
+    """(B, 3, px, px) in [-1, 1]: other pictures, with or without captions."""
     further_tokens: Tensor | None = None
     """(B, F, T) int64: captions of other birds, whose pictures are not there."""
     further_attributes: Tensor | None = None
@@ -69,6 +71,7 @@ class Batch:
         return replace(
             self,
             images=tuple(image.to(device, non_blocking=True) for image in self.images),
+            unpaired=tuple(image.to(device, non_blocking=True) for image in self.unpaired),
             tokens=self.tokens.to(device, non_blocking=True),
             labels=self.labels.to(device, non_blocking=True),
             noise=moved(self.noise),

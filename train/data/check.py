@@ -111,7 +111,7 @@ def check(settings: Settings, *, batch_size: int = 16, decode: int = 2000) -> Re
     files = [*train, *held_out]
     opened = files[:: max(1, -(-len(files) // decode))]
     problems += _about_files(files, opened, settings.px[-1])
-    problems += _about_captions(files)
+    problems += _about_captions(files, all_needed=settings.captions_fraction == 1)
     problems += _about_vectors(files, settings)
     return _report(
         settings,
@@ -191,7 +191,7 @@ def _about_vectors(files: Sequence[Photograph], settings: Settings) -> Iterator[
             yield Problem("unusable file of vectors", 1, (f"{error} ({error.hint})",))
 
 
-def _about_captions(files: Sequence[Photograph]) -> Iterator[Problem]:
+def _about_captions(files: Sequence[Photograph], *, all_needed: bool) -> Iterator[Problem]:
     empty, silent = [], []
     for each in files:
         words = [words_of(text) for text in each.captions]
@@ -199,7 +199,7 @@ def _about_captions(files: Sequence[Photograph]) -> Iterator[Problem]:
             silent.append(str(each.path))
         elif not all(words):
             empty.append(str(each.path))
-    yield from _problem("no caption with a word", silent)
+    yield from _problem("no caption with a word", silent, fatal=all_needed)
     yield from _problem("empty caption beside others", empty, fatal=False)
 
 

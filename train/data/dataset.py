@@ -2,8 +2,10 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,14 +28,32 @@ if TYPE_CHECKING:
     from t2i.train.recipe import Source
 
 
-@lru_cache(maxsize=4)
+UNPAIRED, CAPTIONED = 1, 2
+"""Keys of the orders in which pictures are visited by themselves, and are chosen to have captions.
+"""
+
+
+@lru_cache(maxsize=8)
 def _order(pictures: int, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """In which order an epoch visits the pictures."""
     return np.random.Generator(np.random.Philox(key=mix(seed, epoch))).permutation(pictures)
 
 
-def tokenizer_of(settings: Settings, words: Sequence[str]) -> bytes:
-    """The `tokenizer.json` of captions that consist of these words."""
+def tokenizer_of(
+    settings: Settings, words: Sequence[str], captions: Callable[[], Iterable[str]]
+) -> bytes:
+    """The `tokenizer.json` of captions that consist of these words.
+
+    Raises:
+        UsageError: there are to be fewer byte pairs than there can be.
+        DataError: the file of byte pairs is missing, or another one.
+    """
+    if settings.tokens:
+        from t2i.train.data.bytepairs import learn, read
+
+        if settings.merges:
+            return read(Path(settings.merges))
+        return learn(captions(), settings.pairs)
     return character_tokenizer() if settings.characters else word_tokenizer(words)
 
 
@@ -62,11 +82,35 @@ class Dataset(ABC):
         """What `recipe.json` says about the data."""
 
     @property
+    def told(self) -> Sequence[int]:
+        """Numbers of the pictures that have captions, known or not."""
+        return range(len(self))
+
+    @cached_property
+    def captioned(self) -> Sequence[int]:
+        """Numbers of the pictures whose captions are known.
+
+        Raises:
+            DataError: fewer have captions than are to be known.
+        """
+        told, share = self.told, self.settings.captions_fraction
+        wanted = round(share * len(self))
+        if wanted > len(told):
+            raise DataError(
+                f"captions_fraction={share:g} asks for {wanted:,} pictures with captions, and "
+                f"{len(told):,} of {len(self):,} have one",
+                hint=f"pass --set captions_fraction={len(told) / len(self):.3f}, or write captions",
+            )
+        if wanted == len(told):
+            return told
+        return sorted(told[n] for n in _order(len(told), mix(CAPTIONED), 0)[:wanted])
+
+    @property
     def text(self) -> "TextSettings":
         from t2i.runtime.runs import TextSettings
 
-        if self.settings.characters:
-            return TextSettings(length=self.settings.characters, unknown="keep")
+        if whole := self.settings.tokens or self.settings.characters:
+            return TextSettings(length=whole, unknown="keep")
         return TextSettings(length=self.settings.words, unknown="drop")
 
     @property
@@ -106,25 +150,37 @@ class Dataset(ABC):
         Raises:
             DataError: there are fewer pictures than fit in a batch.
         """
-        steps = len(self) // batch_size
+        batch = collate(self._visited(self.captioned, step, batch_size, seed), step)
+        if not self.settings.unpaired:
+            return batch
+        others = self._visited(range(len(self)), step, batch_size, mix(seed, UNPAIRED))
+        return replace(batch, unpaired=collate(others).images)
+
+    def _visited(
+        self, pictures: Sequence[int], step: int, batch_size: int, seed: int
+    ) -> list[Item]:
+        """Those of these pictures that a step visits."""
+        steps = len(pictures) // batch_size
         if steps == 0:
             raise DataError(
-                f"{len(self)} pictures are too few for batches of {batch_size}",
-                hint=f"add pictures, or pass --set batch_size={max(1, len(self))}",
+                f"{len(pictures)} pictures are too few for batches of {batch_size}",
+                hint=f"add pictures, or pass --set batch_size={max(1, len(pictures))}",
             )
         epoch, place = divmod(step, steps)
-        chosen = _order(len(self), seed, epoch)[place * batch_size : (place + 1) * batch_size]
-        return collate([self.item(int(n), mix(seed, epoch, int(n))) for n in chosen], step)
+        order = _order(len(pictures), seed, epoch)[place * batch_size : (place + 1) * batch_size]
+        chosen = [pictures[n] for n in order]
+        return [self.item(n, mix(seed, epoch, n)) for n in chosen]
 
     @cached_property
     def _reader(self) -> Tokenizer:
         digest = hashlib.sha256(self.tokenizer).hexdigest()
-        text = Text("tokenizer.json", digest, READ_WORDS, self.text.unknown)
+        length = self.settings.tokens or READ_WORDS
+        text = Text("tokenizer.json", digest, length, self.text.unknown)
         return Tokenizer.from_json(self.tokenizer, text)
 
     def tokens(self, caption: str, dice: Dice) -> tuple[int, ...]:
-        """Ids of a caption's characters, of a long one the first; or ids of its known words, of a
-        long one a random choice, in their order.
+        """Ids of a caption's characters or byte pairs, of a long one the first; or ids of its known
+        words, of a long one a random choice, in their order.
 
         Source:
             AttnGAN's official `datasets.py`, `get_caption`.

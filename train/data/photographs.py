@@ -53,7 +53,9 @@ class Photographs(Dataset):
         Raises:
             DataError: a picture is missing or has no caption, or only some have labels.
         """
-        words = frequent_words(collection.train, settings.min_word_count)
+        words: tuple[str, ...] = ()
+        if not settings.tokens:  # byte pairs read any script
+            words = frequent_words(collection.train, settings.min_word_count)
         labels = {each.label for each in (*collection.train, *collection.held_out)}
         classes = sorted(label for label in labels if label is not None)
         if classes and None in labels:
@@ -61,27 +63,34 @@ class Photographs(Dataset):
                 "some pictures have a label and others have none",
                 hint="give every picture a label, or none",
             )
-        super().__init__(settings, tokenizer_of(settings, words), classes)
+        tokenizer = tokenizer_of(
+            settings, words, lambda: (text for each in collection.train for text in each.captions)
+        )
+        super().__init__(settings, tokenizer, classes)
         self.split = split
         self.collection = collection
-        known = set(words)
+        known = None if settings.tokens else set(words)
         self.pictures = tuple(
-            _readable(each, known)
+            _readable(each, known, whole=settings.captions_fraction == 1)
             for each in (collection.train if split == "train" else collection.held_out)
         )
 
     def __len__(self) -> int:
         return len(self.pictures)
 
+    @property
+    def told(self) -> Sequence[int]:
+        return [n for n, each in enumerate(self.pictures) if each.captions]
+
     def item(self, index: int, visit_seed: int) -> Item:
         photograph = self.pictures[index]
         dice = Dice(visit_seed)
-        caption = dice.choice(photograph.captions)
+        caption = dice.choice(photograph.captions) if photograph.captions else ""
         crop = _crop(_decoded(photograph), self.settings, dice)
         sizes = (crop.resize((px, px), Image.Resampling.BILINEAR) for px in self.settings.px)
         return Item(
             images=tuple(map(_tensor, sizes)),
-            tokens=self.tokens(caption, dice),
+            tokens=self.tokens(caption, dice) if caption else (),
             caption=caption,
             label=-1 if photograph.label is None else self.classes.index(photograph.label),
         )
@@ -91,7 +100,9 @@ class Photographs(Dataset):
         held = self
         if self.split == "train" and self.collection.held_out:
             held = Photographs(self.settings, self.collection, "test")
-        return collate([held.item(n % len(held), mix(n)) for n in range(count)])
+        held = held if held.told else self
+        told = held.told
+        return collate([held.item(told[n % len(told)], mix(n)) for n in range(count)])
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -99,6 +110,7 @@ class Photographs(Dataset):
             "split": self.split,
             "pictures": len(self),
             "captions": sum(len(each.captions) for each in self.pictures),
+            "captioned": len(self.captioned),
             "held_out": len(self.collection.held_out),
         }
 
@@ -122,18 +134,27 @@ def frequent_words(photographs: Iterable[Photograph], least: int) -> tuple[str, 
     return words
 
 
-def _readable(photograph: Photograph, known: set[str]) -> Photograph:
-    """The photograph with those of its captions that say something."""
+def _readable(photograph: Photograph, known: set[str] | None, *, whole: bool) -> Photograph:
+    """The photograph with those of its captions that say something.
+
+    Args:
+        whole: all pictures must have captions.
+    """
     if not photograph.path.is_file():
         raise DataError(
             f"{photograph.path} is missing, but has captions",
             hint="list all that is wrong with --check-data",
         )
-    captions = tuple(each for each in photograph.captions if not known.isdisjoint(words_of(each)))
-    if not captions:
+    captions = tuple(
+        each
+        for each in photograph.captions
+        if (each.strip() if known is None else not known.isdisjoint(words_of(each)))
+    )
+    if whole and not captions:
         raise DataError(
             f"{photograph.path} has no caption with a known word",
-            hint="write one, remove the picture, or lower min_word_count",
+            hint="write one, remove the picture, lower min_word_count, or name the share that has "
+            "captions, as in --set captions_fraction=0.5",
         )
     return replace(photograph, captions=captions)
 

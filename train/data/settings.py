@@ -30,12 +30,25 @@ class Settings:
     """Longest caption; of a longer one so many words are picked at random, in their order."""
     characters: int | None = None
     """Captions are read letter by letter, and cut after so many; None = word by word."""
+    tokens: int | None = None
+    """Captions are read as byte pairs, and cut after so many tokens, their beginning and their end
+    included; None = word by word."""
+    pairs: int = 49_408
+    """How many ids byte pairs have at most; they are learnt from the captions."""
+    merges: str | None = None
+    """File of byte pairs to take instead: CLIP's `bpe_simple_vocab_16e6.txt.gz`."""
     count: int = 8000
     """How many drawn birds make an epoch."""
     facing: Literal["both", "right"] = "both"
     """`right`: every drawn bird looks right, and turning it is the last step at run time."""
     traits: Traits = "told"
     """What drawn birds are like: as often as captions tell it, or free of each other."""
+    captions_fraction: float = 1.0
+    """Share of the pictures whose captions are known. The rest, among which a folder may have
+    pictures without any, is only looked at."""
+    unpaired: bool = False
+    """With each batch come as many pictures of the whole, with or without captions, by themselves.
+    """
     further: int = 0
     """Drawn birds: captions of yet other birds that come with each picture, without theirs."""
     crop: bool = True

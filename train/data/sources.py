@@ -74,10 +74,15 @@ def require_sense(settings: Settings) -> None:
             f"px = {settings.px} are no sizes of pictures",
             hint="list different positive sizes, smallest first, as in px=64,128,256",
         )
-    for name in ("words", "characters", "count", "min_word_count"):
+    for name in ("words", "characters", "tokens", "count", "min_word_count"):
         value = getattr(settings, name)
         if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1", hint=f"pass --set {name}=1 or more")
+    if not 0 < settings.captions_fraction <= 1:
+        raise UsageError(
+            f"captions_fraction = {settings.captions_fraction:g} is no share of the pictures",
+            hint="pass more than 0, and 1 at most: --set captions_fraction=0.1",
+        )
     if settings.kind != "birds" and not settings.folder:
         raise UsageError(
             f"data of kind {settings.kind!r} lie in a folder, and none is given",

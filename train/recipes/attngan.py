@@ -8,6 +8,7 @@ Source:
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Literal
 
 import torch
@@ -27,7 +28,9 @@ from t2i.train.settings import LoopSettings
 
 
 @dataclass(frozen=True)
-class Settings:
+class StagedSettings:
+    """What all systems are told that extend AttnGAN."""
+
     loop: LoopSettings
     data: data.Settings
     damsm: str
@@ -46,8 +49,6 @@ class Settings:
     """Weight of the conditioning augmentation's divergence from the standard normal."""
     learning_rate: float = 2e-4
     average: float = 0.999
-    paired: PairedSettings | None = None
-    """Drawn birds at 256 px are taught by pairs; None is the paper."""
 
     def network(self, encoder: matchers.Settings) -> attngan.Settings:
         """Sizes of the networks beside a trained DAMSM."""
@@ -65,6 +66,12 @@ class Settings:
             stages=len(self.data.px),
             single_head=self.single_head,
         )
+
+
+@dataclass(frozen=True)
+class Settings(StagedSettings):
+    paired: PairedSettings | None = None
+    """Drawn birds at 256 px are taught by pairs; None is the paper."""
 
 
 def _paper(loop: LoopSettings, images: data.Settings, damsm: str) -> Settings:
@@ -101,7 +108,7 @@ PRESETS: dict[str, Settings] = {
     ),
     "birds256": Settings(
         loop=LoopSettings(steps=7000, batch_size=24, sample_every=500, checkpoint_every=250),
-        data=replace(_BIRDS, count=16_000),
+        data=replace(_BIRDS, count=24_000),
         damsm="birds",
         condition_size=96,
         noise_size=32,
@@ -134,26 +141,36 @@ PRESETS: dict[str, Settings] = {
 NEEDS: tuple[str, ...] = ("damsm", "judge")
 
 
-def needed_settings(
-    settings: Settings, name: Literal["damsm", "judge"]
-) -> damsm.Settings | judge.Settings | None:
-    """The DAMSM learns from the same pictures, at its own size; pairs alone need a judge."""
-    if name == "judge":
-        return judge.PRESETS["perceptual"] if settings.paired else None
+def needed_matcher(settings: StagedSettings, name: Literal["damsm"]) -> damsm.Settings:
+    """The DAMSM learns from the same pictures, at its own size."""
     wanted = damsm.PRESETS[settings.damsm]
     same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
     return replace(wanted, data=same)
 
 
+def needed_settings(
+    settings: Settings, name: Literal["damsm", "judge"]
+) -> damsm.Settings | judge.Settings | None:
+    """Only pairs need a judge."""
+    if name == "judge":
+        return judge.PRESETS["perceptual"] if settings.paired else None
+    return needed_matcher(settings, name)
+
+
 class AttnGAN:
     """A generator, and one critic a stage, as the paper trains them."""
 
-    def __init__(self, settings: Settings, matcher: Needed, device: torch.device) -> None:
+    models: ModuleType = attngan
+    """Whose `Generator` and `critics` are trained."""
+
+    def __init__(self, settings: StagedSettings, matcher: Needed, device: torch.device) -> None:
         self.settings = settings
         self.matcher = FrozenMatcher(matcher, device)
         self.network = settings.network(self.matcher.sizes)
-        self.generator = attngan.Generator(self.network).to(device)
-        self.critics = [critic.to(device) for critic in attngan.critics(self.network)]
+        self.generator: attngan.Generator = self.models.Generator(self.network).to(device)
+        self.critics: list[attngan.Critic] = [
+            critic.to(device) for critic in self.models.critics(self.network)
+        ]
         for network in (self.generator, *self.critics):
             attngan.initialise(network)
 
@@ -180,14 +197,9 @@ class AttnGAN:
                 {"refuse": critic_loss(critic, real, fake.detach(), text.sentence)},
             )
 
-        terms = {}
+        terms: dict[str, Tensor] = {}
         for critic, _, fake in stages:
-            features = critic.features(fake)
-            terms[f"fool_{critic.px}"] = adversarial.accept(
-                critic.conditional(features, text.sentence)
-            )
-            if critic.has_unconditional:
-                terms[f"picture_{critic.px}"] = adversarial.accept(critic.unconditional(features))
+            terms |= fool(critic, fake, text.sentence)
         terms |= self.matcher.losses(drawn.images[-1], text, batch, self.settings.matching)
         terms["divergence"] = self.settings.divergence * divergence.to_standard_normal(
             drawn.mean, drawn.log_variance
@@ -221,6 +233,15 @@ def critic_loss(critic: attngan.Critic, real: Tensor, fake: Tensor, sentence: Te
         return adversarial.matching_critic(conditional)
     unconditional = (critic.unconditional(features), critic.unconditional(refused))
     return adversarial.matching_critic(conditional, unconditional)
+
+
+def fool(critic: attngan.Critic, fake: Tensor, sentence: Tensor) -> dict[str, Tensor]:
+    """What the generator has to learn from one critic."""
+    features = critic.features(fake)
+    terms = {f"fool_{critic.px}": adversarial.accept(critic.conditional(features, sentence))}
+    if critic.has_unconditional:
+        terms[f"picture_{critic.px}"] = adversarial.accept(critic.unconditional(features))
+    return terms
 
 
 def build(

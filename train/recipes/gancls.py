@@ -1,8 +1,8 @@
 """GAN-INT-CLS: a critic that knows foreign captions, and sentences between those of the data.
 
 Source:
-    Reed et al. 2016, "Generative Adversarial Text to Image Synthesis", algorithm 1 and section 4.3;
-    official scripts `main_cls_int.lua`, and `main_cls.lua` for COCO.
+    Reed et al. 2016, "Generative Adversarial Text to Image Synthesis", algorithm 1, sections 4.3
+    and 4.4; official scripts `main_cls_int.lua`, and `main_cls.lua` for COCO.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2i.models import charcnnrnn as readers
 from t2i.models import gancls
+from t2i.models.blocks.facing import turn
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial
@@ -34,6 +36,8 @@ class Settings:
     noise_size: int = 100
     generator_width: int = 128
     critic_width: int = 64
+    style_width: int = 64
+    """Of the style encoder, which tells the noise of a generated picture; 0 = there is none."""
     interpolation: float | None = 0.5
     """β of GAN-INT: where between two captions the generator is asked too; None = GAN-CLS alone."""
     learning_rate: float = 2e-4
@@ -55,6 +59,7 @@ class Settings:
             noise_size=self.noise_size,
             generator_width=self.generator_width,
             critic_width=self.critic_width,
+            style_width=self.style_width,
             image_px=self.data.px[-1],
         )
 
@@ -78,6 +83,7 @@ _BIRDS = Settings(
     noise_size=32,
     generator_width=32,
     critic_width=32,
+    style_width=32,
     learning_rate=3e-4,
     average=0.998,
 )
@@ -91,6 +97,7 @@ PRESETS: dict[str, Settings] = {
         condition_size=32,
         generator_width=16,
         critic_width=16,
+        style_width=16,
         learning_rate=5e-4,
         average=0.95,
     ),
@@ -116,10 +123,13 @@ def needed_settings(settings: Settings, name: Literal["charcnnrnn"]) -> charcnnr
 
 
 class GanCls:
-    """A generator and a critic, as algorithm 1 has them."""
+    """A generator and a critic, as algorithm 1 has them, and a style encoder beside them."""
 
-    def __init__(self, settings: Settings, reader: Needed, device: torch.device) -> None:
+    def __init__(
+        self, settings: Settings, source: Source, reader: Needed, device: torch.device
+    ) -> None:
         self.settings = settings
+        self.facing = source.facing
         self.reader = FrozenReader(reader, device)
         self.network = settings.network(self.reader.sizes)
         self.generator = gancls.Generator(self.network).to(device)
@@ -137,6 +147,11 @@ class GanCls:
             "critic": player(self.critic),
             "generator": player(self.generator, settings.average),
         }
+        self.style: gancls.StyleEncoder | None = None
+        if settings.style_width:
+            self.style = gancls.StyleEncoder(self.network).to(device)
+            gancls.initialise(self.style)
+            self.players["style"] = player(self.style, settings.average)
 
     def step(self, batch: Batch) -> Iterator[Update]:
         real, sentence = batch.images[-1], self.reader.text(batch.tokens)
@@ -144,7 +159,8 @@ class GanCls:
         if self.settings.interpolation is not None:
             middle = adversarial.between(sentence, self.settings.interpolation)
             wanted = torch.cat([sentence, middle])
-        fake = self.generator(self.noise(wanted), wanted)
+        noise = self.noise(wanted)
+        fake = self.generator(noise, wanted)
 
         seen = self.critic.features(real)
         match = adversarial.matching_aware(
@@ -156,8 +172,18 @@ class GanCls:
 
         yield Update("generator", {"fool": adversarial.accept(self.critic(fake, wanted))})
 
+        if self.style:
+            told = self.style(self.shown(fake.detach(), noise))
+            yield Update("style", {"invert": F.mse_loss(told, noise)})
+
     def noise(self, sentence: Tensor) -> Tensor:
         return torch.randn(len(sentence), self.settings.noise_size, device=sentence.device)
+
+    def shown(self, pictures: Tensor, noise: Tensor) -> Tensor:
+        """Pictures as a bundle draws them: what faces either way is turned by its noise."""
+        if self.facing is None:
+            return pictures
+        return turn(pictures, torch.zeros_like(noise[:, 0]), noise, self.facing.noise)
 
     def sample(self, batch: Batch, averaged: Mapping[str, nn.Module]) -> Tensor:
         sentence = self.reader.text(batch.tokens)
@@ -165,7 +191,8 @@ class GanCls:
         return drawn
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-        return {"text": self.reader.text, "generator": averaged["generator"]}
+        trained = {name: averaged[name] for name in ("generator", "style") if name in averaged}
+        return {"text": self.reader.text, **trained}
 
 
 def rate(settings: Settings, step: int) -> float:
@@ -187,4 +214,4 @@ def foreign(labels: Tensor) -> Tensor:
 def build(
     settings: Settings, source: Source, needs: Mapping[str, Needed], device: torch.device
 ) -> GanCls:
-    return GanCls(settings, needs["charcnnrnn"], device)
+    return GanCls(settings, source, needs["charcnnrnn"], device)

@@ -196,7 +196,7 @@ class HDGan:
                 terms[f"local_{critic.px}"] = least_squares.pictures(*pieces)
         yield Update("critic", terms)
 
-        terms = self.hold(drawn)
+        terms = self.restrain(drawn)
         for critic, _, fake_image in sizes:
             fake = critic.features(fake_image)
             terms[f"pair_{critic.px}"] = least_squares.accept(critic.pair(fake, sentence))
@@ -214,7 +214,7 @@ class HDGan:
         drawn: hdgan.Drawn = self.generator(*self.noise(sentence), sentence)
         return drawn
 
-    def hold(self, drawn: hdgan.Drawn) -> dict[str, Tensor]:
+    def restrain(self, drawn: hdgan.Drawn) -> dict[str, Tensor]:
         """What keeps the generator from running away: the normal condition, or its own picture.
 
         Source: official names `get_KL_Loss`, and `pwloss`, enlarged as torch did in its day.

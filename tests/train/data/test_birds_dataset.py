@@ -149,8 +149,8 @@ def test_fixed_captions_are_held_out_and_always_the_same() -> None:
     birds = data.open(TINY)
     once, again = birds.fixed(6), birds.fixed(6)
     assert once.captions == again.captions
-    test = data.open(replace(TINY, count=6), "test")
-    assert torch.equal(once.images[0], torch.stack([test.item(n, 0).images[0] for n in range(6)]))
+    unseen = data.open(replace(TINY, count=6), "validation")
+    assert torch.equal(once.images[0], torch.stack([unseen.item(n, 0).images[0] for n in range(6)]))
 
 
 def test_a_data_set_travels_to_other_processes() -> None:

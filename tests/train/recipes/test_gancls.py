@@ -1,4 +1,8 @@
-"""GAN-CLS in training: what plays the wrong pair, and what the critic learns of captions."""
+"""GAN-CLS in training: what plays the wrong pair, what the critic and the style encoder learn."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -93,3 +97,67 @@ def test_right_captions_come_to_score_above_wrong_ones_for_birds_never_trained_o
     higher, often = by_critic(drawing, held)
     assert higher > 0.2
     assert often > 0.6
+
+
+def drawing(changes: Mapping[str, Any], dataset: Dataset) -> gancls.GanCls:
+    """The toy, whose captions are read by an encoder that has learnt nothing."""
+    plan = Plan("charcnnrnn", "toy", charcnnrnn.PRESETS["toy"], {})
+    reading = build(plan, dataset, {}, CPU)
+    reader = Needed(first_weights(reading), record(plan, reading, dataset, {}), "", "")
+    settings = replace(gancls.PRESETS["toy"], **changes)
+    built = build(Plan("gancls", "toy", settings, {}), dataset, {"charcnnrnn": reader}, CPU)
+    assert isinstance(built, gancls.GanCls)
+    return built
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return data.open(gancls.PRESETS["toy"].data)
+
+
+@pytest.mark.slow
+def test_the_style_encoder_comes_to_tell_the_noise_of_new_pictures_of_new_captions(
+    dataset: Dataset,
+) -> None:
+    torch.manual_seed(0)
+    recipe, held = drawing({}, dataset), dataset.fixed(64)
+    assert recipe.style
+
+    learn(recipe, dataset, steps=150)
+    with torch.no_grad():
+        sentence, noise = recipe.reader.text(held.tokens), torch.randn(64, 32)
+        pictures = recipe.shown(recipe.generator.eval()(noise, sentence), noise)
+        told = recipe.style.eval()(pictures)
+    likeness = torch.corrcoef(torch.stack([told.flatten(), noise.flatten()]))[0, 1]
+    assert likeness > 0.2
+
+
+def test_the_style_encoder_sees_birds_turned_as_bundles_turn_them(dataset: Dataset) -> None:
+    recipe = drawing({}, dataset)
+    assert recipe.facing
+    pictures, noise = torch.randn(2, 3, 32, 32), torch.zeros(2, 32)
+    noise[:, recipe.facing.noise] = torch.tensor([-1.0, 1.0])
+    shown = recipe.shown(pictures, noise)
+    assert torch.equal(shown[0], pictures[0])
+    assert torch.equal(shown[1], pictures[1].flip(2))
+
+
+def test_without_a_style_encoder_the_others_learn_as_beside_it(dataset: Dataset) -> None:
+    weights = []
+    for width in (16, 0):
+        torch.manual_seed(0)
+        recipe = drawing({"style_width": width}, dataset)
+        assert ("style" in recipe.players) == (width > 0)
+        torch.manual_seed(1)
+        learn(recipe, dataset, steps=2)
+        weights.append(recipe.generator.state_dict())
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name
+
+
+def test_every_player_is_reached_by_its_gradients(dataset: Dataset) -> None:
+    recipe = drawing({}, dataset)
+    for update in recipe.step(dataset.batch(0, 16, seed=0)):
+        network = recipe.players[update.player].networks
+        torch.stack(list(update.terms.values())).sum().backward()
+        assert [name for name, each in network.named_parameters() if each.grad is None] == []

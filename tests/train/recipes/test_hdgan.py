@@ -132,7 +132,7 @@ def test_the_likeness_is_the_distance_from_the_smaller_picture_enlarged() -> Non
     recipe, _ = made(reader(steps=0), "px=16,32", "enlarged=true")
     flat = torch.full((2, 3, 16, 16), 0.25), torch.full((2, 3, 32, 32), -0.5)
     drawn = hdgan.hdgan.Drawn(flat, torch.zeros(2, 4), torch.zeros(2, 4))
-    assert float(recipe.hold(drawn)["likeness"]) == pytest.approx(0.75)
+    assert float(recipe.restrain(drawn)["likeness"]) == pytest.approx(0.75)
 
 
 def test_the_divergence_is_that_of_the_official_code() -> None:
@@ -140,7 +140,7 @@ def test_the_divergence_is_that_of_the_official_code() -> None:
     mean, log_sigma = torch.randn(2, 4), torch.randn(2, 4)
     drawn = hdgan.hdgan.Drawn((), mean, log_sigma)
     gap = (0.5 * (mean.square() + (2 * log_sigma).exp() - 1) - log_sigma).mean()
-    torch.testing.assert_close(recipe.hold(drawn)["divergence"], 0.5 * gap)
+    torch.testing.assert_close(recipe.restrain(drawn)["divergence"], 0.5 * gap)
 
 
 def test_the_learning_rate_is_halved_in_every_hundredth_epoch_counted_from_one() -> None:

@@ -1,5 +1,6 @@
 """Drawn birds as a data set."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 FINE = 256
 """Birds are drawn at least this large, or twice the largest size asked where that is less, and
 averaged down: a small picture is what one sees of a large one from afar."""
+SAYINGS = 2000
+"""Captions that say all words of the grammar."""
 
 
 class Birds(Dataset):
@@ -31,7 +34,7 @@ class Birds(Dataset):
 
     def __init__(self, settings: Settings, split: Split, *, ready: bool = True) -> None:
         """Draws what the cache does not hold yet; or, if it need not be `ready`, nothing."""
-        tokenizer = tokenizer_of(settings, captions.vocabulary())
+        tokenizer = tokenizer_of(settings, captions.vocabulary(), lambda: _sayings(settings))
         super().__init__(settings, tokenizer, COLOURS)
         self.split = split
         side = drawn_px(settings.px)
@@ -68,11 +71,12 @@ class Birds(Dataset):
         return Said(self.tokens(caption, dice), complete(facts).codes)
 
     def fixed(self, count: int) -> Batch:
-        """Birds of the test split, whose combinations of colours are never trained on."""
-        test = self if self.split == "test" else None
-        if test is None or count > len(test):
-            test = Birds(replace(self.settings, count=count), "test")
-        return collate([test.item(index, mix(index)) for index in range(count)])
+        """Birds of the validation split, whose combinations of colours are never trained on.
+
+        Who looks at them while training chooses by them, so they are none that scores are for.
+        """
+        unseen = Birds(replace(self.settings, count=count), "validation")
+        return collate([unseen.item(index, mix(index)) for index in range(count)])
 
     @property
     def attributes(self) -> tuple[int, ...]:
@@ -94,6 +98,7 @@ class Birds(Dataset):
             "renderer": VERSION,
             "split": self.split,
             "pictures": len(self),
+            "captioned": len(self.captioned),
             "seed": self.settings.seed,
             "drawn_px": self.series.side,
             "facing": self.settings.facing,
@@ -101,6 +106,13 @@ class Birds(Dataset):
             "attributes": {name: list(values) for name, values in VALUES.items()},
             "noise": list(NOISE),
         }
+
+
+def _sayings(settings: Settings) -> Iterator[str]:
+    """Captions of some birds to train on, from which byte pairs are learnt."""
+    for index in range(SAYINGS):
+        facts = facts_of(settings.seed, "train", index, settings.traits)
+        yield captions.phrase(facts, Dice(index), settings.words)
 
 
 def drawn_px(px: tuple[int, ...]) -> int:

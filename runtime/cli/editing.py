@@ -1,0 +1,202 @@
+"""What `t2i-edit` does with a picture."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from t2i.runtime import noise, places, terminal
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.captions import Line
+from t2i.runtime.cli import bundles, remarks
+from t2i.runtime.cli.drawing import refuse_files_there
+from t2i.runtime.cli.request import PNG
+from t2i.runtime.draw import Painter
+from t2i.runtime.errors import BundleError, UsageError
+from t2i.runtime.jobs import Drawn, Job, paint, read_jobs
+from t2i.runtime.pictures import Pixels, fitted, free_name, grid, read_picture, save_png
+
+AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line of `t2i-edit`, once it is parsed."""
+
+    picture: Path
+    captions: tuple[str, ...]
+    model: str | None
+    seed: int
+    out: Path | None
+    grid: bool
+    force: bool
+    device: str
+    threads: int | None
+    as_json: bool
+
+    def check(self) -> None:
+        """Refuse what is wrong with the command line alone.
+
+        Raises:
+            UsageError: it says too little, or contradicts itself.
+        """
+        if not self.captions:
+            raise UsageError(
+                "say what to draw in the style of the picture",
+                hint='such as: t2i-edit bird.png "a blue bird" --model gancls-birds',
+            )
+        if self.model is None:
+            raise UsageError("say with --model which bundle draws", hint=_who_can())
+        if self.out and self.out.suffix.lower() != PNG:
+            raise UsageError(f"--out {self.out} is no .png", hint=f"such as --out {self.out}.png")
+        if self.out and len(self.captions) > 1 and not self.grid:
+            raise UsageError(
+                f"{len(self.captions)} pictures do not fit into {self.out}",
+                hint="put them on one sheet with --grid, or leave out --out",
+            )
+        if self.seed + len(self.captions) > noise.SEEDS:
+            raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request that was understood."""
+
+    request: Request
+    painter: Painter
+    picture: Pixels
+    """As the bundle looks at it."""
+    jobs: list[Job]
+
+    def paint(self) -> Iterator[Drawn]:
+        """All captions in the style of the picture."""
+        style = self.painter.invert(self.picture)
+        return paint(self.painter, self.jobs, batch_size=AT_ONCE, hold=style)
+
+    def save(
+        self, pixels: Pixels, path: Path, caption: str, seed: int, words: Sequence[str] = ()
+    ) -> None:
+        save_png(
+            pixels,
+            path,
+            caption=caption,
+            seed=seed,
+            words=words,
+            further={"style": self.request.picture.name},
+            **self.signature,
+        )
+
+    @property
+    def signature(self) -> dict[str, str]:
+        """What drew the pictures."""
+        return {"bundle": self.painter.manifest.name, "sha256": self.painter.bundle.sha256}
+
+
+def edit(request: Request) -> None:
+    """Draw captions in the style of a picture.
+
+    Raises:
+        PictureError: the picture cannot be read, or what is there would be replaced.
+        BundleError: the bundle tells no styles.
+        TextError: a caption cannot be drawn.
+    """
+    request.check()
+    if request.out and not request.force:
+        refuse_files_there([request.out])
+    given = read_picture(request.picture)
+    painter = _painter(request)
+    remarks.introduce(painter, request.seed)
+    _tell_what_is_looked_at(request, painter, given)
+    lines = [Line(number, text) for number, text in enumerate(request.captions, 1)]
+    for line in lines:
+        painter.read(line.caption)  # all can be drawn, or nothing is
+    jobs, bad = read_jobs(painter, lines, seed=request.seed, count=1)
+    remarks.tell_what_was_not_read(painter, jobs, bad, None)
+    work = Work(request, painter, fitted(given, painter.manifest.image_px), jobs)
+    if request.grid:
+        _onto_sheet(work)
+    else:
+        _into_files(work)
+
+
+def _painter(request: Request) -> Painter:
+    assert request.model is not None
+    bundle = Bundle.load(places.find(request.model))
+    if not any(graph.role == "invert" for graph in bundle.manifest.graphs):
+        raise BundleError(
+            f"{bundle.name} cannot tell the style of a picture: it has no graph 'invert'",
+            hint=_who_can(),
+        )
+    return Painter(bundle, device=request.device, threads=request.threads)
+
+
+def _who_can() -> str:
+    names = ", ".join(bundles.with_graph("invert"))
+    return f"these can: {names}" if names else "none here can; `t2i-export gancls` makes one"
+
+
+def _tell_what_is_looked_at(request: Request, painter: Painter, given: Pixels) -> None:
+    px, (height, width, _) = painter.manifest.image_px, given.shape
+    if (height, width) != (px, px):
+        middle = "" if height == width else "the square in its middle is "
+        terminal.say(
+            f"{request.picture} is {width} × {height}: {middle}resized to {px} × {px}, "
+            "which is what the style is told from"
+        )
+    told = {each.name for each in painter.bundle.graph("invert").outputs}
+    if request.seed and told == {each.name for each in painter.manifest.noise}:
+        terminal.warn(
+            f"the picture decides all noise of {painter.manifest.name}, so --seed changes nothing",
+            hint="leave out --seed",
+        )
+
+
+def _into_files(work: Work) -> None:
+    """One file a caption."""
+    px = work.painter.manifest.image_px
+    for drawn in work.paint():
+        job, reading = drawn.job, drawn.job.reading
+        path = work.request.out or free_name(Path(), job.caption)
+        work.save(drawn.pixels, path, job.caption, job.seed, reading.words)
+        if work.request.as_json:
+            terminal.print_json(
+                {
+                    "file": str(path),
+                    "picture": str(work.request.picture),
+                    "caption": job.caption,
+                    "seed": job.seed,
+                    "words": reading.words,
+                    "unknown": reading.unknown,
+                    "surplus": reading.surplus,
+                    **work.signature,
+                    "seconds": round(drawn.seconds, 3),
+                }
+            )
+        else:
+            terminal.report(f"wrote {path} ({px} × {px}, {drawn.seconds:.2f} s)")
+
+
+def _onto_sheet(work: Work) -> None:
+    """The picture, as the bundle looked at it, and all captions beside it."""
+    request, began = work.request, perf_counter()
+    cells = np.stack([work.picture, *(drawn.pixels for drawn in work.paint())])
+    sheet = grid(cells, columns=len(cells))
+    path = request.out or free_name(Path(), f"{request.captions[0]} grid")
+    work.save(sheet, path, "\n".join(request.captions), request.seed)
+    seconds = perf_counter() - began
+    if request.as_json:
+        terminal.print_json(
+            {
+                "file": str(path),
+                "picture": str(request.picture),
+                "captions": request.captions,
+                "seed": request.seed,
+                **work.signature,
+                "seconds": round(seconds, 3),
+            }
+        )
+    else:
+        size = f"{sheet.shape[1]} × {sheet.shape[0]}"
+        terminal.report(f"wrote {path} ({len(cells)} pictures, {size}, {seconds:.2f} s)")
