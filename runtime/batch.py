@@ -43,6 +43,10 @@ class Order:
     stages: bool
     attention: bool
     nearest_class: bool = False
+    rerank: str | None = None
+    """SHA-256 of the graph that chose among the pictures of a caption."""
+    keep: int | None = None
+    """How many of them it kept."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,8 @@ def _refuse_another(folder: Path, wanted: Order) -> None:
         "attention": f"it was drawn {'with' if there.attention else 'without'} --attention",
         "nearest_class": f"it was drawn {'with' if there.nearest_class else 'without'} "
         "--nearest-class",
+        "rerank": f"it was drawn {'with' if there.rerank else 'without'} this --rerank",
+        "keep": f"{there.keep} pictures of a caption were kept",
     }
     for name, difference in said.items():
         if getattr(there, name) != getattr(wanted, name):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from t2i.runtime.jobs import Drawn, Job, paint
 from t2i.runtime.pictures import MOST_PIXELS, companions, free_name, grid, save_png
 from t2i.runtime.records import encode
 
+if TYPE_CHECKING:
+    from t2i.runtime.matching import Matcher
+
 
 @dataclass(frozen=True)
 class Work:
@@ -30,11 +33,23 @@ class Work:
     jobs: list[Job]
     bad: dict[int, Line]
     """Lines that cannot be drawn, by their places."""
+    judge: "Matcher | None" = None
+    """Chooses among the pictures of a caption."""
 
     def paint(self, done: Collection[int] = ()) -> Iterator[Drawn]:
-        """All pictures but those that are done."""
+        """All pictures but those that are done; or of each caption the best, best first."""
         size = self.request.batch_size
-        return paint(self.painter, self.jobs, batch_size=size, outputs=self.outputs, done=done)
+        drawn = paint(self.painter, self.jobs, batch_size=size, outputs=self.outputs, done=done)
+        if self.judge is None:
+            return drawn
+        from t2i.runtime.rerank import best
+
+        return best(drawn, self.judge, self.request.kept)
+
+    @property
+    def total(self) -> int:
+        """How many pictures `paint` gives in all."""
+        return len(self.jobs) // self.request.count * self.request.kept
 
 
 def endings(painter: Painter, outputs: Sequence[str]) -> tuple[str, ...]:
@@ -74,12 +89,15 @@ def onto_sheet(work: Work) -> None:
     request, painter = work.request, work.painter
     px = painter.manifest.image_px
     began = perf_counter()
-    cells = np.full((request.pictures, px, px, 3), 255, np.uint8)
-    with terminal.progress("drawing", len(work.jobs)) as bar:
+    cells = np.full((len(request.lines) * request.kept, px, px, 3), 255, np.uint8)
+    filled = [0] * len(request.lines)
+    with terminal.progress("drawing", work.total) as bar:
         for drawn in work.paint():
-            cells[drawn.job.index] = drawn.pixels
+            line = drawn.job.line
+            cells[line * request.kept + filled[line]] = drawn.pixels
+            filled[line] += 1
             bar.advance()
-    columns = request.count if request.count > 1 and len(request.lines) > 1 else None
+    columns = request.kept if request.kept > 1 and len(request.lines) > 1 else None
     sheet = grid(cells, columns)
     captions = [line.caption for line in request.lines]
     path = request.out or free_name(Path(), f"{captions[0]} grid")
@@ -92,12 +110,12 @@ def onto_sheet(work: Work) -> None:
         terminal.print_json({**about, "seed": request.seed, **signature, **time})
     else:
         size = f"{sheet.shape[1]} × {sheet.shape[0]}"
-        terminal.report(f"wrote {path} ({len(work.jobs)} pictures, {size}, {seconds:.2f} s)")
+        terminal.report(f"wrote {path} ({work.total} pictures, {size}, {seconds:.2f} s)")
 
 
 def into_folder(work: Work, folder: Path) -> None:
     """A batch that can be gone on with."""
-    request, painter, total = work.request, work.painter, len(work.jobs)
+    request, painter, total = work.request, work.painter, work.total
     order = Order(
         bundle=painter.manifest.name,
         sha256=painter.bundle.sha256,
@@ -108,6 +126,8 @@ def into_folder(work: Work, folder: Path) -> None:
         stages=request.stages,
         attention=request.attention,
         nearest_class=request.nearest_class,
+        rerank=work.judge.extractor.sha256 if work.judge else None,
+        keep=request.kept if work.judge else None,
     )
     began = perf_counter()
     with Batch(folder, order, resume=request.resume) as batch:
@@ -117,8 +137,8 @@ def into_folder(work: Work, folder: Path) -> None:
         except KeyboardInterrupt:
             drawn = sum(job.index in batch.done for job in work.jobs)
             terminal.say(
-                f"{drawn:,} of {total:,} pictures are in {folder}; "
-                f"the same command with --out {folder} --resume goes on"
+                f"{drawn:,} of {total:,} pictures are in {folder}"
+                + ("" if work.judge else f"; the same command with --out {folder} --resume goes on")
             )
             raise
     if not request.as_json:
@@ -143,7 +163,7 @@ def _fill(batch: Batch, work: Work, there: int) -> None:
         if index not in batch.done:
             seed = request.seed + index
             add(Entry(index, place, line.caption, seed, file=None, error=line.problem), 0.0)
-    with terminal.progress("drawing", len(work.jobs)) as bar:
+    with terminal.progress("drawing", work.total) as bar:
         bar.advance(there)
         for drawn in work.paint(done=frozenset(batch.done)):
             path = batch.path(drawn.job.index, drawn.job.caption)

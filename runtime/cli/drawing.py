@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from t2i.runtime import batch
 from t2i.runtime.cli import destinations, remarks
@@ -11,6 +12,9 @@ from t2i.runtime.draw import Painter, load
 from t2i.runtime.errors import PictureError, TextError, UsageError
 from t2i.runtime.jobs import read_jobs
 from t2i.runtime.pictures import companions
+
+if TYPE_CHECKING:
+    from t2i.runtime.matching import Matcher
 
 
 def draw(request: Request) -> None:
@@ -36,7 +40,7 @@ def draw(request: Request) -> None:
         beside = companions(request.out, destinations.endings(painter, outputs))
         _refuse_what_is_there([request.out, *beside])
     if request.grid:
-        destinations.refuse_large_sheet(painter, request.pictures)
+        destinations.refuse_large_sheet(painter, len(request.lines) * request.kept)
     remarks.introduce(painter, request.seed)
     if request.source is None:
         for line in request.lines:
@@ -46,7 +50,7 @@ def draw(request: Request) -> None:
     remarks.tell_classes(painter, jobs)
     if not jobs:
         raise TextError("none of the captions can be drawn", hint="see what is said of them above")
-    work = Work(request, painter, outputs, jobs, bad)
+    work = Work(request, painter, outputs, jobs, bad, _judge(request))
     if folder:
         destinations.into_folder(work, folder)
     elif request.grid:
@@ -74,6 +78,15 @@ def _outputs(painter: Painter, request: Request) -> tuple[str, ...]:
             )
         outputs += found if asked else []
     return tuple(outputs)
+
+
+def _judge(request: Request) -> "Matcher | None":
+    """Who chooses among the pictures of a caption, if anybody does."""
+    if not request.rerank:
+        return None
+    from t2i.runtime.matching import Matcher  # few want it, and its imports take time
+
+    return Matcher.load(request.rerank, device=request.device, threads=request.threads)
 
 
 def _refuse_what_is_there(files: Sequence[Path]) -> None:

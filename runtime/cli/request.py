@@ -33,11 +33,21 @@ class Request:
     stages: bool
     attention: bool
     nearest_class: bool
+    rerank: str | None
+    """The bundle that chooses among the pictures of a caption."""
+    keep: int | None
+    """How many of them it keeps."""
     as_json: bool
 
     @property
     def pictures(self) -> int:
+        """How many are drawn."""
         return len(self.lines) * self.count
+
+    @property
+    def kept(self) -> int:
+        """Pictures of a caption that are written."""
+        return self.keep or (1 if self.rerank else self.count)
 
     def check(self) -> None:
         """Refuse what is wrong with the command line alone.
@@ -49,9 +59,11 @@ class Request:
         suffix = out.suffix.lower() if out else ""
         if suffix in NOT_WRITTEN:
             raise UsageError(f"pictures are not written as {suffix}", hint="end --out with .png")
-        if suffix == PNG and self.pictures > 1 and not self.grid:
+        self._check_rerank()
+        written = len(self.lines) * self.kept
+        if suffix == PNG and written > 1 and not self.grid:
             raise UsageError(
-                f"{self.pictures} pictures do not fit into {out}",
+                f"{written} pictures do not fit into {out}",
                 hint="pass --out a folder, or put them on one sheet with --grid",
             )
         if self.grid and out and suffix != PNG:
@@ -67,6 +79,21 @@ class Request:
             raise UsageError("--resume goes on, --force begins again", hint="leave out one of them")
         if self.seed + self.pictures > noise.SEEDS:
             raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+
+    def _check_rerank(self) -> None:
+        if self.keep and not self.rerank:
+            raise UsageError(
+                "--keep is for --rerank", hint="add --rerank BUNDLE, such as one of CLIP"
+            )
+        if self.rerank and self.kept >= self.count:
+            raise UsageError(
+                f"--rerank keeps {self.kept} of {self.count} pictures a caption",
+                hint=f"draw more, such as --count {8 * self.kept}",
+            )
+        if self.rerank and self.resume:
+            raise UsageError(
+                "--resume cannot go on with a choice", hint="leave out --resume or --rerank"
+            )
 
     def folder(self) -> Path | None:
         """Where many pictures go; None for a sheet, one file, or free names in this folder."""

@@ -15,6 +15,7 @@ t2i-run "a red bird"
 t2i-run "a red bird" --count 9 --grid           # nine birds on one sheet
 t2i-run "a red bird" --seed 7 --out bird.png    # the same seed draws the same picture
 t2i-run "a red bird" --stages --attention       # what each stage drew and looked at
+t2i-run "a red bird" --count 32 --rerank birds-clip --keep 4   # the four that match best
 t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
 t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
 
@@ -57,6 +58,14 @@ Attention = Annotated[
 NearestClass = Annotated[
     bool, typer.Option("--nearest-class", help="Draw captions as the classes they are near to.")
 ]
+Rerank = Annotated[
+    str | None,
+    typer.Option(metavar="BUNDLE", help="Keep the pictures that match their caption best."),
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="K", help="Of a caption's pictures, with --rerank.  [1]"),
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -83,6 +92,8 @@ def run(
     stages: Stages = False,
     attention: Attention = False,
     nearest_class: NearestClass = False,
+    rerank: Rerank = None,
+    keep: Keep = None,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -130,6 +141,8 @@ def run(
                 stages=stages,
                 attention=attention,
                 nearest_class=nearest_class,
+                rerank=rerank,
+                keep=keep,
                 as_json=as_json,
             )
         )

@@ -28,6 +28,7 @@ fid          sets: distance of features, 0 for equal sets
 is           one set: 1 to the number of kinds; more is better
 attributes   pictures and captions: share of what is said that a judge sees
 r-precision  pictures and captions: share that finds its own among 100
+clip         pictures and captions: 100 times the cosine in the space of a CLIP
 diversity    --model only: distance of features between pictures of one caption
 
 Of two folders, metrics of pairs compare pictures with the same file name; what has no partner is

@@ -13,7 +13,7 @@ from t2i.runtime.errors import ScoreError
 from t2i.runtime.pictures import Pixels
 from t2i.runtime.score.frechet import Gaussian, Moments
 from t2i.runtime.score.sources import Source
-from t2i.runtime.sessions import Arrays, Session, open_session
+from t2i.runtime.sessions import Arrays, open_session
 from t2i.runtime.text import Tokenizer
 
 LOOKS = ("features", "score")
@@ -139,28 +139,46 @@ class Extractor:
             ScoreError: the bundle reads no captions.
             TextError: it knows no word of a caption.
         """
-        if self._tokenizer is None:
+        return self._reader.sentences(captions)
+
+    @cached_property
+    def _reader(self) -> "CaptionReader":
+        return CaptionReader(self.bundle, threads=self.threads)
+
+
+class CaptionReader:
+    """The half of a bundle of scores that reads captions."""
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        """
+        Raises:
+            ScoreError: it has none.
+        """
+        text = bundle.manifest.text
+        if text is None or "text" not in {graph.role for graph in bundle.manifest.graphs}:
             raise ScoreError(
-                f"{self.name} reads no captions",
+                f"{bundle.name} reads no captions",
                 hint="choose a bundle of scores by --with METRIC=BUNDLE, such as birds-damsm",
             )
+        self.name, self.length = bundle.name, text.length
+        self.tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
+        self._text = open_session(bundle, "text", device="cpu", threads=threads)
+
+    def sentences(self, captions: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Captions as vectors (N, E); what is cut of long ones is counted in a warning.
+
+        Raises:
+            TextError: it knows no word of a caption.
+        """
+        readings = [self.tokenizer.read(caption) for caption in captions]
+        if cut := sum(reading.surplus for reading in readings):
+            unit = f"{self.tokenizer.unit}{'s' if cut > 1 else ''}"
+            terminal.warn(f"{cut:,} {unit} cut: {self.name} reads {self.length} of a caption")
         made = []
         for start in range(0, len(captions), CAPTIONS):
-            tokens = self._tokenizer.encode(captions[start : start + CAPTIONS])
+            tokens = self.tokenizer.encode(readings[start : start + CAPTIONS])
             made.append(self._text.run({"tokens": tokens}, ["sentence"])["sentence"])
         return np.concatenate(made)
-
-    @cached_property
-    def _tokenizer(self) -> Tokenizer | None:
-        text = self.manifest.text
-        roles = {graph.role for graph in self.manifest.graphs}
-        if text is None or "text" not in roles:
-            return None
-        return Tokenizer.from_json(self.bundle.read(text.tokenizer), text)
-
-    @cached_property
-    def _text(self) -> Session:
-        return open_session(self.bundle, "text", device="cpu", threads=self.threads)
 
 
 def gaussian_of(source: Source, extractor: Extractor, batch_size: int = 8) -> Gaussian:

@@ -19,6 +19,8 @@ TEST = SET_UP + 'pip install -c constraints.txt -e ".[cpu,dev]" && pytest'
 APPS = {
     "t2i-run": "t2i.runtime.cli.run",
     "t2i-score": "t2i.runtime.cli.score",
+    "t2i-search": "t2i.runtime.cli.search",
+    "t2i-classify": "t2i.runtime.cli.classify",
     "t2i-train": "t2i.train.cli",
     "t2i-export": "t2i.export.cli",
 }

@@ -85,7 +85,11 @@ def test_the_shipped_bundle_draws_without_torch() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["t2i", "t2i.runtime.cli.run", "t2i.runtime.cli.score", "t2i.train.cli", "t2i.export.cli"],
+    [
+        "t2i",
+        *(f"t2i.runtime.cli.{each}" for each in ("run", "score", "search", "classify")),
+        *("t2i.train.cli", "t2i.export.cli"),
+    ],
 )
 def test_importing_costs_nothing_heavy(module: str) -> None:
     done = run("import sys; __import__(sys.argv[1]); print(*sys.modules)", module)
