@@ -157,8 +157,8 @@ class Preprocess(nn.Module):
         planes = pixels.permute(0, 3, 1, 2).double()
         height, width = planes.shape[2:]
         tall, broad = (self.px * side // min(height, width) for side in (height, width))
-        across = _rounded(planes @ _shares(width, broad).T)
-        resized = _rounded(_shares(height, tall) @ across)
+        across = _rounded(planes @ _shares(width, broad).to(planes.device).T)
+        resized = _rounded(_shares(height, tall).to(planes.device) @ across)
         top, left = (middle(side - self.px) for side in (tall, broad))
         cut = resized[:, :, top : top + self.px, left : left + self.px]
         return normalised_levels(cut.float())

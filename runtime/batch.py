@@ -219,7 +219,7 @@ def _refuse_another(folder: Path, wanted: Order) -> None:
         "nearest_class": f"it was drawn {'with' if there.nearest_class else 'without'} "
         "--nearest-class",
         "rerank": f"it was drawn {'with' if there.rerank else 'without'} this --rerank",
-        "keep": f"{there.keep} pictures of a caption were kept",
+        "keep": f"it keeps {there.keep or 'all'} pictures of a caption",
     }
     for name, difference in said.items():
         if getattr(there, name) != getattr(wanted, name):

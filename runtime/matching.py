@@ -32,14 +32,16 @@ class Matcher:
         self.extractor = extractor
 
     @classmethod
-    def load(cls, name: str, *, device: str = "auto", threads: int | None = None) -> "Matcher":
-        """Get a bundle ready.
+    def load(
+        cls, name: str, *, device: str = "auto", threads: int | None = None, strict: bool = False
+    ) -> "Matcher":
+        """Get a bundle ready; a strict one refuses captions that are too long.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
             ScoreError: it compares no pictures with captions.
         """
-        return cls(Extractor.load(name, device=device, threads=threads))
+        return cls(Extractor.load(name, device=device, threads=threads, strict=strict))
 
     @property
     def name(self) -> str:

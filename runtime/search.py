@@ -92,7 +92,7 @@ class Index:
     def name(self, place: int) -> str:
         """Of a picture, relative to the folder."""
         begin, end = (self._names_at + int(each) for each in self._spans[place : place + 2])
-        return self._map[begin:end].decode("utf-8", "replace")
+        return self._map[begin:end].decode("utf-8", "surrogateescape")
 
     def stamp(self, place: int) -> tuple[int, int]:
         """How large a picture was, and when it was last changed."""

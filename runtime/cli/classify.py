@@ -39,6 +39,7 @@ Examples = Annotated[
 ]
 Model = Annotated[str, typer.Option(metavar="NAME", help="A bundle of CLIP.")]
 Top = Annotated[int, typer.Option(min=1, metavar="N", help="Labels to show of each picture.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse words that would be cut.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -55,6 +56,7 @@ def classify(
     examples: Examples = None,
     model: Model = "birds-clip",
     top: Top = 3,
+    strict: Strict = False,
     device: Device = "auto",
     threads: Threads = None,
     as_json: Json = False,
@@ -72,6 +74,7 @@ def classify(
                 examples=examples,
                 model=model,
                 top=top,
+                strict=strict,
                 device=device,
                 threads=threads,
                 as_json=as_json,

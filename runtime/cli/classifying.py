@@ -26,6 +26,7 @@ class Request:
     examples: Path | None
     model: str
     top: int
+    strict: bool
     device: str
     threads: int | None
     as_json: bool
@@ -46,7 +47,9 @@ def classify(request: Request) -> None:
         raise UsageError("--template is for --labels", hint="leave it out")
     labels = read_labels(request.labels) if request.labels else ()
     files = _files(request.pictures)
-    matcher = Matcher.load(request.model, device=request.device, threads=request.threads)
+    matcher = Matcher.load(
+        request.model, device=request.device, threads=request.threads, strict=request.strict
+    )
     if request.examples:
         classes: ZeroShot | Learnt = Learnt.of(matcher, request.examples)
     else:

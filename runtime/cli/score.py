@@ -83,7 +83,9 @@ Luma = Annotated[bool, typer.Option("--luma", help="Of pairs: compare grey level
 Maps = Annotated[
     Path | None, typer.Option("--map", metavar="FOLDER", help="Draw where pairs are alike.")
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse what has no partner.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse what has no partner, and words that would be cut.")
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")

@@ -36,6 +36,7 @@ Model = Annotated[
     typer.Option(metavar="NAME", help="A bundle of scores; by default the one of the index."),
 ]
 Top = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures to show.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse words that would be cut.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -52,6 +53,7 @@ def search(
     folder: Folder = None,
     model: Model = None,
     top: Top = 10,
+    strict: Strict = False,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -69,6 +71,7 @@ def search(
                 folder=folder,
                 model=model,
                 top=top,
+                strict=strict,
                 device=device,
                 threads=threads,
                 batch_size=batch_size,

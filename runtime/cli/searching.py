@@ -23,6 +23,7 @@ class Request:
     folder: Path | None
     model: str | None
     top: int
+    strict: bool
     device: str
     threads: int | None
     batch_size: int
@@ -76,7 +77,8 @@ def _find(request: Request, text: str) -> None:
     model = request.model or index.header.model
     bundle = Bundle.load(places.find(model))
     refuse_other(index, request.index, bundle.name, bundle.graph("image").sha256)
-    (direction,) = unit(CaptionReader(bundle, threads=request.threads).sentences([text]))
+    reader = CaptionReader(bundle, threads=request.threads, strict=request.strict)
+    (direction,) = unit(reader.sentences([text]))
     for hit in index.search(direction, request.top):
         if request.as_json:
             terminal.print_json({"file": str(hit.file), "cosine": round(hit.cosine, 6)})

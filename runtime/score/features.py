@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle
-from t2i.runtime.errors import ScoreError
+from t2i.runtime.errors import ScoreError, TextError
 from t2i.runtime.pictures import Pixels
 from t2i.runtime.score.frechet import Gaussian, Moments
 from t2i.runtime.score.sources import Source
@@ -24,7 +24,14 @@ CAPTIONS = 32  # read at once
 class Extractor:
     """A bundle whose graph `image` makes numbers of pictures."""
 
-    def __init__(self, bundle: Bundle, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        strict: bool = False,
+    ) -> None:
         if bundle.manifest.pipeline not in LOOKS:
             raise ScoreError(
                 f"{bundle.name} does not look at pictures: "
@@ -35,20 +42,30 @@ class Extractor:
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.threads = threads
+        self.strict = strict
         self._image = open_session(bundle, "image", device=device, threads=threads)
         self.device = self._image.device
 
     @classmethod
     def load(
-        cls, name: str | Path, *, device: str = "auto", threads: int | None = None
+        cls,
+        name: str | Path,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        strict: bool = False,
     ) -> "Extractor":
         """Get a bundle ready to look.
+
+        Args:
+            strict: refuse captions that are too long, in place of cutting them.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
             ScoreError: it does not look at pictures.
         """
-        return cls(Bundle.load(places.find(str(name))), device=device, threads=threads)
+        bundle = Bundle.load(places.find(str(name)))
+        return cls(bundle, device=device, threads=threads, strict=strict)
 
     @property
     def name(self) -> str:
@@ -143,13 +160,13 @@ class Extractor:
 
     @cached_property
     def _reader(self) -> "CaptionReader":
-        return CaptionReader(self.bundle, threads=self.threads)
+        return CaptionReader(self.bundle, threads=self.threads, strict=self.strict)
 
 
 class CaptionReader:
     """The half of a bundle of scores that reads captions."""
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, strict: bool = False) -> None:
         """
         Raises:
             ScoreError: it has none.
@@ -160,7 +177,7 @@ class CaptionReader:
                 f"{bundle.name} reads no captions",
                 hint="choose a bundle of scores by --with METRIC=BUNDLE, such as birds-damsm",
             )
-        self.name, self.length = bundle.name, text.length
+        self.name, self.length, self.strict = bundle.name, text.length, strict
         self.tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
         self._text = open_session(bundle, "text", device="cpu", threads=threads)
 
@@ -168,12 +185,18 @@ class CaptionReader:
         """Captions as vectors (N, E); what is cut of long ones is counted in a warning.
 
         Raises:
-            TextError: it knows no word of a caption.
+            TextError: it knows no word of a caption; or, if it is strict, one is too long.
         """
         readings = [self.tokenizer.read(caption) for caption in captions]
         if cut := sum(reading.surplus for reading in readings):
-            unit = f"{self.tokenizer.unit}{'s' if cut > 1 else ''}"
-            terminal.warn(f"{cut:,} {unit} cut: {self.name} reads {self.length} of a caption")
+            many = f"{cut:,} {self.tokenizer.unit}{'s' if cut > 1 else ''}"
+            reads = f"{self.name} reads {self.length} of a caption"
+            if self.strict:
+                raise TextError(
+                    f"{many} too many: {reads}",
+                    hint="shorten the captions, or cut them: no --strict",
+                )
+            terminal.warn(f"{many} cut: {reads}")
         made = []
         for start in range(0, len(captions), CAPTIONS):
             tokens = self.tokenizer.encode(readings[start : start + CAPTIONS])

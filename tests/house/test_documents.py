@@ -29,7 +29,7 @@ SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 OURS = re.compile(r"\bt2i-(?:run|score|train|export|edit|search|classify)\b")
 # In a message between backticks, or as a line of its own in the examples of a `--help`.
 SAID_IN_CODE = re.compile(rf"`({OURS.pattern}[^`{{}}\n]*)`")
-SHOWN_IN_HELP = re.compile(rf"^({OURS.pattern}[^`{{}}#\n]*)", re.MULTILINE)
+SHOWN_IN_HELP = re.compile(rf"^({OURS.pattern}(?:[^`{{}}#\n]|{{}})*)", re.MULTILINE)
 
 
 def commands(text: str) -> Iterator[str]:

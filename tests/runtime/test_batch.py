@@ -116,6 +116,8 @@ def test_a_picture_without_its_stages_is_drawn_again(tmp_path: Path) -> None:
         ({"stages": True}, "without --stages"),
         ({"attention": True}, "without --attention"),
         ({"nearest_class": True}, "without --nearest-class"),
+        ({"rerank": "1" * 64}, "without this --rerank"),
+        ({"keep": 2}, "it keeps all pictures of a caption"),
     ],
 )
 def test_going_on_with_anything_else_is_refused(

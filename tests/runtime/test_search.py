@@ -156,6 +156,12 @@ def test_a_damaged_index_is_refused(here: Path) -> None:
         assert caught.value.hint
 
 
+def test_words_that_are_too_many_are_cut_with_a_warning_or_refused() -> None:
+    told("i", "--folder=photos")
+    assert "8 words cut: birds-clip reads 12 of a caption" in told("i", "red " * 20)
+    assert "8 words too many" in failed(run("i", "red " * 20, "--strict"))
+
+
 class Looked:
     """Stands in for a matcher that has looked at many pictures."""
 

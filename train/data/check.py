@@ -110,7 +110,7 @@ def check(settings: Settings, *, batch_size: int = 16, decode: int = 2000) -> Re
     files = [*train, *held_out]
     opened = files[:: max(1, -(-len(files) // decode))]
     problems += _about_files(files, opened, settings.px[-1])
-    problems += _about_captions(files)
+    problems += _about_captions(files, settings)
     return _report(
         settings,
         pictures=(len(train), len(held_out), len(opened)),
@@ -143,7 +143,7 @@ def _report(
     classes: int,
     problems: list[Problem],
 ) -> Report:
-    words = [words_of(text) for text in texts]
+    words = [_words(text, settings) for text in texts]
     lengths = sorted(len(each) for each in words) or [0]
     counts = Counter(word for each in words for word in each)
     ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
@@ -163,7 +163,7 @@ def _report(
         longest=lengths[-1],
         cut=sum(len(text) > settings.characters for text in texts)
         if settings.characters
-        else sum(length > settings.words for length in lengths),
+        else sum(length > (settings.tokens or settings.words) for length in lengths),
         problems=tuple(problems),
     )
 
@@ -179,10 +179,15 @@ def _about_labels(files: Sequence[Photograph]) -> Iterator[Problem]:
         yield from _problem("no label, where others have one", without)
 
 
-def _about_captions(files: Sequence[Photograph]) -> Iterator[Problem]:
+def _words(text: str, settings: Settings) -> list[str]:
+    """What stands between spaces, where byte pairs read any script; else by the word rule."""
+    return text.split() if settings.tokens else words_of(text)
+
+
+def _about_captions(files: Sequence[Photograph], settings: Settings) -> Iterator[Problem]:
     empty, silent = [], []
     for each in files:
-        words = [words_of(text) for text in each.captions]
+        words = [_words(text, settings) for text in each.captions]
         if not any(words):
             silent.append(str(each.path))
         elif not all(words):
