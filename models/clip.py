@@ -199,7 +199,7 @@ RENAMES = {
     "clip": {
         "token_embedding": "text.embedding",
         "positional_embedding": "text.positions",
-        **block_names("transformer.resblocks", "text.blocks", layers=12),
+        **block_names("transformer.resblocks", "text.blocks", layers=24),
         "ln_final": "text.last_norm",
         "text_projection": "text.project",
         **{f"visual.{name}": f"image.{own}" for name, own in transformer.NAMES.items()},

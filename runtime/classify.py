@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from t2i.runtime import terminal
 from t2i.runtime.errors import DataError, UsageError
-from t2i.runtime.matching import Matcher, Vectors, unit
-from t2i.runtime.pictures import ENDINGS, Pixels, read_picture
+from t2i.runtime.matching import Matcher, Vectors, read, unit
+from t2i.runtime.pictures import ENDINGS, Pixels
 from t2i.runtime.probe import Probe, fit, probabilities
 
 TEMPLATES = ("a photo of a {}.",)
@@ -88,7 +88,7 @@ class Learnt:
         features = []
         with terminal.progress("looking at examples", len(found)) as bar:
             for path, _ in found:
-                features.append(look(matcher, read_picture(path)))
+                features.append(look(matcher, read(path)))
                 bar.advance()
         classes = np.array([labels.index(label) for _, label in found])
         return cls(labels, fit(np.stack(features), classes))

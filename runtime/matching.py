@@ -1,17 +1,20 @@
 """Pictures and captions in one space: the cosine of their vectors tells how well they match."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from t2i.runtime.errors import ScoreError
-from t2i.runtime.pictures import Pixels
+from t2i.runtime.errors import PictureError, ScoreError
+from t2i.runtime.pictures import Pixels, read_picture
 from t2i.runtime.score.features import Extractor
 
 Vectors = npt.NDArray[np.float32]
 """(N, E)."""
 BUNDLE = "birds-clip"
+LONGEST_STRIP = 50
+"""Pictures that are more times as long as broad are refused."""
 SMALLEST = 1e-12  # length of a vector that has no direction
 
 
@@ -76,6 +79,22 @@ class Matcher:
     def captions(self, texts: Sequence[str]) -> Vectors:
         """Captions as vectors of length 1."""
         return unit(self.extractor.sentences(texts))
+
+
+def read(path: Path) -> Pixels:
+    """A picture to look at.
+
+    Raises:
+        PictureError: it cannot be read; or it is a strip, whose resized sides would fill memory.
+    """
+    pixels = read_picture(path)
+    short, long = sorted(pixels.shape[:2])
+    if long > LONGEST_STRIP * short:
+        raise PictureError(
+            f"{path} is a strip of {pixels.shape[1]} × {pixels.shape[0]} pixels",
+            hint="cut a part out of it",
+        )
+    return pixels
 
 
 def unit(vectors: npt.NDArray[np.floating]) -> Vectors:

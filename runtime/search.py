@@ -26,8 +26,8 @@ import numpy.typing as npt
 
 from t2i.runtime import records, terminal
 from t2i.runtime.errors import DataError, PictureError
-from t2i.runtime.matching import Matcher, Vectors
-from t2i.runtime.pictures import ENDINGS, read_picture
+from t2i.runtime.matching import Matcher, Vectors, read
+from t2i.runtime.pictures import ENDINGS
 
 MAGIC = b"t2i-index\n"
 SCHEMA = 1
@@ -243,7 +243,7 @@ class Update:
         names, stamps, pixels = [], [], []
         for name, path, stamp in part:
             try:
-                pixels.append(read_picture(path))
+                pixels.append(read(path))
             except PictureError as error:
                 broken.append(str(error))
                 continue

@@ -9,8 +9,7 @@ import numpy as np
 from t2i.runtime import terminal
 from t2i.runtime.classify import TEMPLATES, Learnt, ZeroShot, look, read_labels
 from t2i.runtime.errors import PictureError, UsageError
-from t2i.runtime.matching import Matcher, unit
-from t2i.runtime.pictures import read_picture
+from t2i.runtime.matching import Matcher, read, unit
 from t2i.runtime.probe import Numbers
 from t2i.runtime.score.sources import pictures_in
 
@@ -57,7 +56,7 @@ def classify(request: Request) -> None:
     broken = 0
     for file in files:
         try:
-            pixels = read_picture(file)
+            pixels = read(file)
         except PictureError as error:
             if len(files) == 1:
                 raise

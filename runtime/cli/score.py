@@ -35,7 +35,8 @@ Of two folders, metrics of pairs compare pictures with the same file name; what 
 named and left out, or an error with --strict. Nothing is resized. The other metrics see each
 picture of a folder or, with --model, each picture as it is drawn: nothing is written to disk. A
 bundle of drawn birds draws its own 2,000 test captions unless --captions names others: lines of a
-.jsonl may tell in `facts` what a caption states, which attributes needs.
+.jsonl may tell in `facts` what a caption states, which attributes needs. Captions of a folder come
+from t2i-run, or from a metadata.jsonl in it: {"file_name": "1.png", "text": "a red bird"}.
 
 REAL may be a folder or an .npz of statistics with mu and sigma. --with METRIC=BUNDLE chooses which
 network looks at the pictures. Compare numbers only where the networks and the counts are the same.

@@ -27,7 +27,8 @@ class ClipScore:
         if not captions:
             raise ScoreError(
                 f"clip needs the captions of the pictures, and {setting.source.name} has none",
-                hint="score what `t2i-run --captions FILE` wrote, or draw with --model",
+                hint="score what `t2i-run --captions FILE` wrote, draw with --model, or tell the "
+                'captions in a metadata.jsonl: {"file_name": "1.png", "text": "a red bird"}',
             )
         setting.extractor.require(*self.outputs)
         texts = {text: place for place, text in enumerate({each.text: 0 for each in captions})}

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from t2i.runtime import batch
+from t2i.runtime import batch, records
 from t2i.runtime.captions import Line
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import DataError, ScoreError, TextError
@@ -24,6 +24,7 @@ from t2i.runtime.text import Reading
 
 Pictures = str | Path | Sequence[Picture] | npt.NDArray[np.uint8]
 """What a caller of the Python API may pass as a set of pictures."""
+METADATA, COLUMNS = "metadata.jsonl", ("file_name", "text")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,10 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True)
 class Folder:
-    """The pictures of a folder by their names; of one that `t2i-run` wrote, those of its index."""
+    """The pictures of a folder by their names; of one that `t2i-run` wrote, those of its index.
+
+    Of others, captions stand in `metadata.jsonl`, where each picture has one.
+    """
 
     path: Path
     seed: None = None
@@ -98,10 +102,16 @@ class Folder:
 
     @cached_property
     def captions(self) -> tuple[Caption, ...]:
-        return tuple(
-            Caption(entry.caption, None, f"{self.path / batch.INDEX}, picture {entry.index}")
-            for entry in self._drawn
-        )
+        if self._drawn:
+            return tuple(
+                Caption(entry.caption, None, f"{self.path / batch.INDEX}, picture {entry.index}")
+                for entry in self._drawn
+            )
+        told = captions_beside(self.path)
+        if any(file.name not in told for file in self.files):
+            return ()
+        where = str(self.path / METADATA)
+        return tuple(Caption(told[file.name], None, where) for file in self.files)
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
@@ -242,6 +252,22 @@ def source_of(pictures: Pictures) -> Source:
 
 def _in_colours(pixels: Pixels) -> Pixels:
     return pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def captions_beside(folder: Path) -> dict[str, str]:
+    """The first caption of each picture by its name, as `metadata.jsonl` has it in the imagefolder
+    layout; lines that tell none are passed over."""
+    path, told = folder / METADATA, dict[str, str]()
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        try:
+            row = records.loads(line)
+        except records.RecordError:
+            continue
+        name, text = (row.get(key) if isinstance(row, dict) else None for key in COLUMNS)
+        first = text[0] if isinstance(text, list) and text else text
+        if isinstance(name, str) and isinstance(first, str):
+            told.setdefault(name, first)
+    return told
 
 
 def pictures_in(folder: Path) -> tuple[Path, ...]:

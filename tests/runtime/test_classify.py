@@ -101,6 +101,7 @@ def test_a_probe_learns_from_examples_what_words_do_not_say(here: Path) -> None:
         (["pictures", "--labels=pictures/0.png"], "it is no UTF-8", 1),
         (["labels.txt", "--labels=labels.txt"], "labels.txt cannot be read as a picture", 1),
         (["none.png", "--labels=labels.txt"], "none.png does not exist", 1),
+        (["strip.png", "--labels=labels.txt"], "strip.png is a strip of 102 × 2 pixels", 1),
         (["pictures", "--examples=pictures"], "examples of 0 classes", 1),
     ],
 )
@@ -108,6 +109,7 @@ def test_what_cannot_be_done_is_an_error(
     here: Path, arguments: list[str], message: str, status: int
 ) -> None:
     (here / "empty.txt").write_text(" \n\n")
+    Image.new("RGB", (102, 2)).save(here / "strip.png")
     assert message in failed(run(*arguments), status)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from commands import failed, names, pixels, records
 from judges import write_clip, write_colourist, write_judge
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from t2i.runtime import batch
@@ -113,6 +114,22 @@ def test_the_clip_score_is_the_mean_cosine_of_pictures_and_captions(here: Path) 
     near = [nearness(here / "all" / str(each.file), each.caption) for each in entries]
     assert record["value"] == pytest.approx(100 * np.mean(near), abs=1e-3)
     assert record["spread"] == pytest.approx(100 * np.std(near), abs=1e-3)
+
+
+def test_captions_of_photographs_are_read_beside_them(here: Path) -> None:
+    (here / "photos").mkdir()
+    for name, colour in {"a": "red", "b": "lime"}.items():
+        Image.new("RGB", (8, 8), colour).save(here / "photos" / f"{name}.png")
+    metadata = here / "photos" / "metadata.jsonl"
+    metadata.write_text(
+        '{"file_name": "b.png", "text": ["green", "red"], "licence": "none"}\nno JSON\n\n[]\n'
+        '{"file_name": "a.png", "text": "red"}\n'
+    )
+    arguments = ["clip", "--with=clip=clip", "--device=cpu", "--json", "photos"]
+    (record,) = records(CliRunner().invoke(score_app, arguments).stdout)
+    assert record["value"] == pytest.approx(100, abs=1e-3)
+    metadata.write_text('{"file_name": "a.png", "text": "red"}\n')
+    assert "photos has none" in failed(CliRunner().invoke(score_app, arguments))
 
 
 def test_pictures_without_captions_have_no_clip_score(here: Path) -> None:
