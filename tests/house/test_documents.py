@@ -20,6 +20,8 @@ APPS = {
     "t2i-run": "t2i.runtime.cli.run",
     "t2i-edit": "t2i.runtime.cli.edit",
     "t2i-score": "t2i.runtime.cli.score",
+    "t2i-search": "t2i.runtime.cli.search",
+    "t2i-classify": "t2i.runtime.cli.classify",
     "t2i-train": "t2i.train.cli",
     "t2i-export": "t2i.export.cli",
 }
@@ -28,7 +30,7 @@ SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 OURS = re.compile(r"\bt2i-(?:run|score|train|export|edit|search|classify)\b")
 # In a message between backticks, or as a line of its own in the examples of a `--help`.
 SAID_IN_CODE = re.compile(rf"`({OURS.pattern}[^`{{}}\n]*)`")
-SHOWN_IN_HELP = re.compile(rf"^({OURS.pattern}[^`{{}}#\n]*)", re.MULTILINE)
+SHOWN_IN_HELP = re.compile(rf"^({OURS.pattern}(?:[^`{{}}#\n]|{{}})*)", re.MULTILINE)
 
 
 def commands(text: str) -> Iterator[str]:
