@@ -157,8 +157,8 @@ class Preprocess(nn.Module):
         planes = pixels.permute(0, 3, 1, 2).double()
         height, width = planes.shape[2:]
         tall, broad = (self.px * side // min(height, width) for side in (height, width))
-        across = _rounded(planes @ _shares(width, broad).T)
-        resized = _rounded(_shares(height, tall) @ across)
+        across = _rounded(planes @ _shares(width, broad).to(planes.device).T)
+        resized = _rounded(_shares(height, tall).to(planes.device) @ across)
         top, left = (middle(side - self.px) for side in (tall, broad))
         cut = resized[:, :, top : top + self.px, left : left + self.px]
         return normalised_levels(cut.float())
@@ -199,7 +199,7 @@ RENAMES = {
     "clip": {
         "token_embedding": "text.embedding",
         "positional_embedding": "text.positions",
-        **block_names("transformer.resblocks", "text.blocks", layers=12),
+        **block_names("transformer.resblocks", "text.blocks", layers=24),
         "ln_final": "text.last_norm",
         "text_projection": "text.project",
         **{f"visual.{name}": f"image.{own}" for name, own in transformer.NAMES.items()},

@@ -55,6 +55,11 @@ class Order:
     def pictures(self) -> int:
         return self.lines * self.count if self.frames is None else self.frames
 
+    rerank: str | None = None
+    """SHA-256 of the graph that chose among the pictures of a caption."""
+    keep: int | None = None
+    """How many of them it kept."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -240,6 +245,8 @@ def _refuse_another(folder: Path, wanted: Order) -> None:
         "frames": "it was drawn without --interpolate"
         if there.frames is None
         else f"it was drawn with --interpolate --frames {there.frames}",
+        "rerank": f"it was drawn {'with' if there.rerank else 'without'} this --rerank",
+        "keep": f"it keeps {there.keep or 'all'} pictures of a caption",
     }
     for name, difference in said.items():
         if getattr(there, name) != getattr(wanted, name):

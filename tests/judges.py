@@ -82,6 +82,34 @@ def write_matcher(folder: Path, name: str = "matcher") -> Path:
     return bundle
 
 
+def write_clip(folder: Path, name: str = "clip", scale: float | None = 10.0) -> Path:
+    """As the matcher, but it takes pictures as they were read, and has learnt a scale."""
+    pixels = Tensor("image", "uint8", ("B", "H", "W", 3), (0.0, 255.0), "BHWC")
+    code = Tensor("code", "float32", ("B", 3))
+    nodes = [
+        helper.make_node("Cast", ["image"], ["levels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["levels"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Mul", ["mean", "level"], ["doubled"]),
+        helper.make_node("Sub", ["doubled", "one"], ["code"]),
+    ]
+    weights = {"level": np.array(1 / 127.5, np.float32), "one": np.array(1, np.float32)}
+    image = model("image", nodes, weights, (pixels,), (code,))
+    bundle = begin(folder, name, {"image": image, "text": sentence_graph()})
+    save_manifest(
+        bundle,
+        replace(
+            bare(bundle, name),
+            pipeline="score",
+            graphs=(
+                graph(bundle, "text", (TOKENS,), (SENTENCE, MASK)),
+                graph(bundle, "image", (pixels,), (code,)),
+            ),
+            logit_scale=scale,
+        ),
+    )
+    return bundle
+
+
 def write_colourist(
     folder: Path, name: str = "colourist", *, birds: bool = True, noise: float = 0.05
 ) -> Path:

@@ -1,4 +1,4 @@
-"""`t2i-run --describe`."""
+"""The command line of `--describe`, an option of `t2i-run`."""
 
 from pathlib import Path
 

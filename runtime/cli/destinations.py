@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from t2i.runtime.pictures import (
 )
 from t2i.runtime.records import encode
 
+if TYPE_CHECKING:
+    from t2i.runtime.matching import Matcher
+
 
 @dataclass(frozen=True)
 class Work:
@@ -38,11 +41,13 @@ class Work:
     jobs: list[Job]
     bad: dict[int, Line]
     """Lines that cannot be drawn, by their places."""
+    judge: "Matcher | None" = None
+    """Chooses among the pictures of a caption."""
 
     def paint(self, done: Collection[int] = ()) -> Iterator[Drawn]:
-        """All pictures but those that are done."""
+        """All pictures but those that are done; or of each caption the best, best first."""
         size = self.request.batch_size
-        return paint(
+        drawn = paint(
             self.painter,
             self.jobs,
             batch_size=size,
@@ -50,6 +55,16 @@ class Work:
             done=done,
             hold=self.request.held,
         )
+        if self.judge is None:
+            return drawn
+        from t2i.runtime.rerank import best
+
+        return best(drawn, self.judge, self.request.kept)
+
+    @property
+    def total(self) -> int:
+        """How many pictures `paint` gives in all."""
+        return len(self.jobs) // self.request.count * self.request.kept
 
     @property
     def signature(self) -> dict[str, str]:
@@ -97,10 +112,13 @@ def into_one_file(work: Work) -> None:
     request, painter = work.request, work.painter
     px = painter.manifest.image_px
     began = perf_counter()
-    cells = np.full((request.pictures, px, px, 3), 255, np.uint8)
-    with terminal.progress("drawing", len(work.jobs)) as bar:
+    cells = np.full((request.written, px, px, 3), 255, np.uint8)
+    filled = [0] * len(request.lines)
+    with terminal.progress("drawing", work.total) as bar:
         for drawn in work.paint():
-            cells[drawn.job.index] = drawn.pixels
+            line = drawn.job.line
+            cells[line * request.kept + filled[line]] = drawn.pixels
+            filled[line] += 1
             bar.advance()
     captions, seed = [line.caption for line in request.lines], request.seed
     caption, signature = "\n".join(captions), work.signature
@@ -122,19 +140,19 @@ def into_one_file(work: Work) -> None:
         drawn_by = {"seed": seed, "hold": request.held, **signature}
         terminal.print_json({**order, **frames, **drawn_by, **time})
     else:
-        terminal.report(f"wrote {path} ({len(work.jobs)} pictures, {size}, {seconds:.2f} s)")
+        terminal.report(f"wrote {path} ({work.total} pictures, {size}, {seconds:.2f} s)")
 
 
 def _columns(request: Request) -> int | None:
     """A row is a way, or a caption where several are drawn several times; else nearly a square."""
     if request.interpolate:
         return request.pictures
-    return request.count if request.count > 1 and len(request.lines) > 1 else None
+    return request.kept if request.kept > 1 and len(request.lines) > 1 else None
 
 
 def into_folder(work: Work, folder: Path) -> None:
     """A batch that can be gone on with."""
-    request, painter, total = work.request, work.painter, len(work.jobs)
+    request, painter, total = work.request, work.painter, work.total
     order = Order(
         bundle=painter.manifest.name,
         sha256=painter.bundle.sha256,
@@ -148,6 +166,8 @@ def into_folder(work: Work, folder: Path) -> None:
         embeddings=hash_file(request.embeddings),
         hold=request.hold,
         frames=request.pictures if request.interpolate else None,
+        rerank=work.judge.extractor.sha256 if work.judge else None,
+        keep=request.kept if work.judge else None,
     )
     began = perf_counter()
     with Batch(folder, order, resume=request.resume) as batch:
@@ -157,8 +177,8 @@ def into_folder(work: Work, folder: Path) -> None:
         except KeyboardInterrupt:
             drawn = sum(job.index in batch.done for job in work.jobs)
             terminal.say(
-                f"{drawn:,} of {total:,} pictures are in {folder}; "
-                f"the same command with --out {folder} --resume goes on"
+                f"{drawn:,} of {total:,} pictures are in {folder}"
+                + ("" if work.judge else f"; the same command with --out {folder} --resume goes on")
             )
             raise
     if not request.as_json:
@@ -183,7 +203,7 @@ def _fill(batch: Batch, work: Work, there: int) -> None:
         if index not in batch.done:
             seed = request.seed + index
             add(Entry(index, place, line.caption, seed, file=None, error=line.problem), 0.0)
-    with terminal.progress("drawing", len(work.jobs)) as bar:
+    with terminal.progress("drawing", work.total) as bar:
         bar.advance(there)
         for drawn in work.paint(done=frozenset(batch.done)):
             path = batch.path(drawn.job.index, drawn.job.caption)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from t2i.runtime import batch, noise
 from t2i.runtime.captions import Line
@@ -12,6 +13,9 @@ from t2i.runtime.draw import Painter, load
 from t2i.runtime.errors import PictureError, TextError, UsageError
 from t2i.runtime.jobs import Job, read_jobs, read_way
 from t2i.runtime.pictures import companions
+
+if TYPE_CHECKING:
+    from t2i.runtime.matching import Matcher
 
 
 def draw(request: Request) -> None:
@@ -39,13 +43,13 @@ def draw(request: Request) -> None:
         beside = companions(request.out, destinations.endings(painter, outputs))
         refuse_files_there([request.out, *beside])
     if request.grid or request.animated:
-        destinations.refuse_large_sheet(painter, request.pictures)
+        destinations.refuse_large_sheet(painter, request.written)
     remarks.introduce(painter, request.seed)
     remarks.tell_what_is_alike(painter, request.hold, request.count)
     jobs, bad = _jobs(painter, request)
     if not jobs:
         raise TextError("none of the captions can be drawn", hint="see what is said of them above")
-    work = Work(request, painter, outputs, jobs, bad)
+    work = Work(request, painter, outputs, jobs, bad, _judge(request))
     if folder:
         destinations.into_folder(work, folder)
     elif request.grid or request.animated:
@@ -92,6 +96,15 @@ def _outputs(painter: Painter, request: Request) -> tuple[str, ...]:
             )
         outputs += found if asked else []
     return tuple(outputs)
+
+
+def _judge(request: Request) -> "Matcher | None":
+    """Who chooses among the pictures of a caption, if anybody does."""
+    if not request.rerank:
+        return None
+    from t2i.runtime.matching import Matcher  # few want it, and its imports take time
+
+    return Matcher.load(request.rerank, device=request.device, threads=request.threads)
 
 
 def refuse_files_there(files: Sequence[Path]) -> None:

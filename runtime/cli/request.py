@@ -63,13 +63,28 @@ class Request:
     interpolate: bool
     frames: int | None
     """Pictures from one caption to the other; None where nothing was said of them."""
+    rerank: str | None
+    """The bundle that chooses among the pictures of a caption."""
+    keep: int | None
+    """How many of them it keeps."""
     as_json: bool
 
     @property
     def pictures(self) -> int:
+        """How many are drawn."""
         if self.interpolate:
             return FRAMES if self.frames is None else self.frames
         return len(self.lines) * self.count
+
+    @property
+    def kept(self) -> int:
+        """Pictures of a caption that are written."""
+        return self.keep or (1 if self.rerank else self.count)
+
+    @property
+    def written(self) -> int:
+        """How many are written in all."""
+        return self.pictures if self.interpolate else len(self.lines) * self.kept
 
     @property
     def animated(self) -> bool:
@@ -93,9 +108,10 @@ class Request:
         self._check_way()
         if suffix in NOT_WRITTEN and not self.animated:
             raise UsageError(f"pictures are not written as {suffix}", hint="end --out with .png")
-        if suffix == PNG and self.pictures > 1 and not (self.grid or self.animated):
+        self._check_rerank()
+        if suffix == PNG and self.written > 1 and not (self.grid or self.animated):
             raise UsageError(
-                f"{self.pictures} pictures do not fit into {out}",
+                f"{self.written} pictures do not fit into {out}",
                 hint="pass --out a folder, or put them on one sheet with --grid",
             )
         if self.grid and out and suffix != PNG:
@@ -137,6 +153,26 @@ class Request:
             raise UsageError(
                 "between two captions there is no attention, and an animation has no stages",
                 hint="leave out --attention, and --stages unless --out names a folder",
+            )
+
+    def _check_rerank(self) -> None:
+        if self.keep and not self.rerank:
+            raise UsageError(
+                "--keep is for --rerank", hint="add --rerank BUNDLE, such as one of CLIP"
+            )
+        if self.rerank and self.interpolate:
+            raise UsageError(
+                "--rerank chooses among pictures of one caption, and a way has one of each place",
+                hint="leave out --interpolate or --rerank",
+            )
+        if self.rerank and self.kept >= self.count:
+            raise UsageError(
+                f"--rerank keeps {self.kept} of {self.count} pictures a caption",
+                hint=f"draw more, such as --count {8 * self.kept}",
+            )
+        if self.rerank and self.resume:
+            raise UsageError(
+                "--resume cannot go on with a choice", hint="leave out --resume or --rerank"
             )
 
     def folder(self) -> Path | None:

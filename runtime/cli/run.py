@@ -17,6 +17,7 @@ t2i-run "a red bird" --stages --attention       # what each stage drew and looke
 t2i-run "a red bird" "a blue bird" --hold noise # one posture, two styles
 t2i-run "a red bird" --hold noise --count 8     # one posture and style, eight details
 t2i-run --interpolate "a red bird" "a blue bird" --frames 9 --out way.webp
+t2i-run "a red bird" --count 32 --rerank birds-clip --keep 4   # the four that match best
 t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
 t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
 t2i-run --model stream-birds --describe bird.png  # what a picture shows, in words
@@ -89,6 +90,14 @@ Interpolate = Annotated[
 Frames = Annotated[
     int | None, typer.Option(metavar="N", help="Pictures on that way; 9 by default.")
 ]
+Rerank = Annotated[
+    str | None,
+    typer.Option(metavar="BUNDLE", help="Keep the pictures that match their caption best."),
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="K", help="Of a caption's pictures, with --rerank.  [1]"),
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
@@ -121,6 +130,8 @@ def run(
     hold: Hold = None,
     interpolate: Interpolate = False,
     frames: Frames = None,
+    rerank: Rerank = None,
+    keep: Keep = None,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -171,6 +182,8 @@ def run(
                 hold=names_in(hold),
                 interpolate=interpolate,
                 frames=frames,
+                rerank=rerank,
+                keep=keep,
                 as_json=as_json,
             )
         )

@@ -29,13 +29,15 @@ is           one set: 1 to the number of kinds; more is better
 attributes   pictures and captions: share of what is said that a judge sees
 r-precision  pictures and captions: share that finds its own among 100
 vs           pictures and captions: mean similarity to their own, -1 to 1
+clip         pictures and captions: 100 times the cosine in the space of a CLIP
 diversity    --model only: distance of features between pictures of one caption
 
 Of two folders, metrics of pairs compare pictures with the same file name; what has no partner is
 named and left out, or an error with --strict. Nothing is resized. The other metrics see each
 picture of a folder or, with --model, each picture as it is drawn: nothing is written to disk. A
 bundle of drawn birds draws its own 2,000 test captions unless --captions names others: lines of a
-.jsonl may tell in `facts` what a caption states, which attributes needs.
+.jsonl may tell in `facts` what a caption states, which attributes needs. Captions of a folder come
+from t2i-run, or from a metadata.jsonl in it: {"file_name": "1.png", "text": "a red bird"}.
 
 REAL may be a folder or an .npz of statistics with mu and sigma. --with METRIC=BUNDLE chooses which
 network looks at the pictures. Compare numbers only where the networks and the counts are the same.
@@ -83,7 +85,9 @@ Luma = Annotated[bool, typer.Option("--luma", help="Of pairs: compare grey level
 Maps = Annotated[
     Path | None, typer.Option("--map", metavar="FOLDER", help="Draw where pairs are alike.")
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse what has no partner.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse what has no partner, and words that would be cut.")
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")

@@ -197,7 +197,9 @@ def _called(file: str) -> str:
 
 def _extractor(metric: str, bundle: str, request: Request) -> Extractor:
     try:
-        return Extractor.load(bundle, device=request.device, threads=request.threads)
+        return Extractor.load(
+            bundle, device=request.device, threads=request.threads, strict=request.strict
+        )
     except BundleError as error:
         raise BundleError(
             f"{metric} needs a bundle that looks at pictures: {error}",

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle
-from t2i.runtime.errors import ScoreError
+from t2i.runtime.errors import ScoreError, TextError
 from t2i.runtime.pictures import Pixels, to_planes
 from t2i.runtime.score.frechet import Gaussian, Moments
 from t2i.runtime.score.sources import Source
-from t2i.runtime.sessions import Arrays, Session, open_session
+from t2i.runtime.sessions import Arrays, open_session
 from t2i.runtime.text import Tokenizer
 
 LOOKS = ("features", "score")
@@ -24,7 +24,14 @@ CAPTIONS = 32  # read at once
 class Extractor:
     """A bundle whose graph `image` makes numbers of pictures."""
 
-    def __init__(self, bundle: Bundle, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        strict: bool = False,
+    ) -> None:
         if bundle.manifest.pipeline not in LOOKS:
             raise ScoreError(
                 f"{bundle.name} does not look at pictures: "
@@ -35,20 +42,30 @@ class Extractor:
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.threads = threads
+        self.strict = strict
         self._image = open_session(bundle, "image", device=device, threads=threads)
         self.device = self._image.device
 
     @classmethod
     def load(
-        cls, name: str | Path, *, device: str = "auto", threads: int | None = None
+        cls,
+        name: str | Path,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        strict: bool = False,
     ) -> "Extractor":
         """Get a bundle ready to look.
+
+        Args:
+            strict: refuse captions that are too long, in place of cutting them.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
             ScoreError: it does not look at pictures.
         """
-        return cls(Bundle.load(places.find(str(name))), device=device, threads=threads)
+        bundle = Bundle.load(places.find(str(name)))
+        return cls(bundle, device=device, threads=threads, strict=strict)
 
     @property
     def name(self) -> str:
@@ -138,28 +155,52 @@ class Extractor:
             ScoreError: the bundle reads no captions.
             TextError: it knows no word of a caption.
         """
-        if self._tokenizer is None:
+        return self._reader.sentences(captions)
+
+    @cached_property
+    def _reader(self) -> "CaptionReader":
+        return CaptionReader(self.bundle, threads=self.threads, strict=self.strict)
+
+
+class CaptionReader:
+    """The half of a bundle of scores that reads captions."""
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, strict: bool = False) -> None:
+        """
+        Raises:
+            ScoreError: it has none.
+        """
+        text = bundle.manifest.text
+        if text is None or "text" not in {graph.role for graph in bundle.manifest.graphs}:
             raise ScoreError(
-                f"{self.name} reads no captions",
+                f"{bundle.name} reads no captions",
                 hint="choose a bundle of scores by --with METRIC=BUNDLE, such as birds-damsm",
             )
+        self.name, self.length, self.strict = bundle.name, text.length, strict
+        self.tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
+        self._text = open_session(bundle, "text", device="cpu", threads=threads)
+
+    def sentences(self, captions: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Captions as vectors (N, E); what is cut of long ones is counted in a warning.
+
+        Raises:
+            TextError: it knows no word of a caption; or, if it is strict, one is too long.
+        """
+        readings = [self.tokenizer.read(caption) for caption in captions]
+        if cut := sum(reading.surplus for reading in readings):
+            many = f"{cut:,} {self.tokenizer.unit}{'s' if cut > 1 else ''}"
+            reads = f"{self.name} reads {self.length} of a caption"
+            if self.strict:
+                raise TextError(
+                    f"{many} too many: {reads}",
+                    hint="shorten the captions, or cut them: no --strict",
+                )
+            terminal.warn(f"{many} cut: {reads}")
         made = []
         for start in range(0, len(captions), CAPTIONS):
-            tokens = self._tokenizer.encode(captions[start : start + CAPTIONS])
+            tokens = self.tokenizer.encode(readings[start : start + CAPTIONS])
             made.append(self._text.run({"tokens": tokens}, ["sentence"])["sentence"])
         return np.concatenate(made)
-
-    @cached_property
-    def _tokenizer(self) -> Tokenizer | None:
-        text = self.manifest.text
-        roles = {graph.role for graph in self.manifest.graphs}
-        if text is None or "text" not in roles:
-            return None
-        return Tokenizer.from_json(self.bundle.read(text.tokenizer), text)
-
-    @cached_property
-    def _text(self) -> Session:
-        return open_session(self.bundle, "text", device="cpu", threads=self.threads)
 
 
 def gaussian_of(source: Source, extractor: Extractor, batch_size: int = 8) -> Gaussian:

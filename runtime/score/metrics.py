@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from t2i.runtime.errors import UsageError, did_you_mean
 from t2i.runtime.score import diversity
 from t2i.runtime.score.attributes import Attributes
+from t2i.runtime.score.clip import ClipScore
 from t2i.runtime.score.fid import Fid
 from t2i.runtime.score.inception import Inception
 from t2i.runtime.score.pairs import PairMetric, begin_ms_ssim, begin_psnr, begin_ssim
@@ -51,6 +52,13 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "",
         "birds-vs",
         VisualSemantic,
+    ),
+    "clip": SetMetric(
+        "Hessel et al. 2021 without prompt and weight: mean over pictures, and population "
+        "deviation, of 100 max(0, cosine of code and sentence), norms floored at 1e-8",
+        "",
+        "birds-clip",
+        ClipScore,
     ),
     "fid": SetMetric(
         "Heusel et al. 2017: squared Fréchet distance of Gaussians of features, in float64, "

@@ -119,6 +119,8 @@ def test_a_picture_without_its_stages_is_drawn_again(tmp_path: Path) -> None:
         ({"embeddings": "of others"}, "the vectors of its captions are others"),
         ({"hold": ("noise",)}, "it was drawn without --hold"),
         ({"frames": 9}, "without --interpolate"),
+        ({"rerank": "1" * 64}, "without this --rerank"),
+        ({"keep": 2}, "it keeps all pictures of a caption"),
     ],
 )
 def test_going_on_with_anything_else_is_refused(

@@ -111,7 +111,7 @@ def check(settings: Settings, *, batch_size: int = 16, decode: int = 2000) -> Re
     files = [*train, *held_out]
     opened = files[:: max(1, -(-len(files) // decode))]
     problems += _about_files(files, opened, settings.px[-1])
-    problems += _about_captions(files, all_needed=settings.captions_fraction == 1)
+    problems += _about_captions(files, settings)
     problems += _about_vectors(files, settings)
     return _report(
         settings,
@@ -145,7 +145,7 @@ def _report(
     classes: int,
     problems: list[Problem],
 ) -> Report:
-    words = [words_of(text) for text in texts]
+    words = [_words(text, settings) for text in texts]
     lengths = sorted(len(each) for each in words) or [0]
     counts = Counter(word for each in words for word in each)
     ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
@@ -165,7 +165,7 @@ def _report(
         longest=lengths[-1],
         cut=sum(len(text) > settings.characters for text in texts)
         if settings.characters
-        else sum(length > settings.words for length in lengths),
+        else sum(length > (settings.tokens or settings.words) for length in lengths),
         problems=tuple(problems),
     )
 
@@ -191,15 +191,20 @@ def _about_vectors(files: Sequence[Photograph], settings: Settings) -> Iterator[
             yield Problem("unusable file of vectors", 1, (f"{error} ({error.hint})",))
 
 
-def _about_captions(files: Sequence[Photograph], *, all_needed: bool) -> Iterator[Problem]:
+def _words(text: str, settings: Settings) -> list[str]:
+    """What stands between spaces, where byte pairs read any script; else by the word rule."""
+    return text.split() if settings.tokens else words_of(text)
+
+
+def _about_captions(files: Sequence[Photograph], settings: Settings) -> Iterator[Problem]:
     empty, silent = [], []
     for each in files:
-        words = [words_of(text) for text in each.captions]
+        words = [_words(text, settings) for text in each.captions]
         if not any(words):
             silent.append(str(each.path))
         elif not all(words):
             empty.append(str(each.path))
-    yield from _problem("no caption with a word", silent, fatal=all_needed)
+    yield from _problem("no caption with a word", silent, fatal=settings.captions_fraction == 1)
     yield from _problem("empty caption beside others", empty, fatal=False)
 
 

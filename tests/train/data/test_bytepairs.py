@@ -17,6 +17,7 @@ from t2i.runtime.errors import DataError, UsageError
 from t2i.runtime.text import Tokenizer, vocabulary_size
 from t2i.train import data
 from t2i.train.data.bytepairs import FEWEST, learn
+from t2i.train.data.check import check
 
 OFFICIAL = Path(golden.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
 
@@ -96,6 +97,13 @@ def test_photographs_may_have_captions_in_any_script(photographs: data.Settings)
     dataset = data.open(photographs)
     assert len(dataset) == 3
     assert min(len(dataset.item(n, 0).tokens) for n in range(3)) > 2
+
+
+def test_captions_in_any_script_are_no_problem(photographs: data.Settings) -> None:
+    report = check(photographs, batch_size=2)
+    assert report.good
+    assert (report.longest, report.cut) == (3, 0)
+    assert not check(replace(photographs, tokens=None), batch_size=2).good
 
 
 def test_the_official_pairs_may_be_taken(photographs: data.Settings, tmp_path: Path) -> None:
