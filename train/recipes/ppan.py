@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from t2i.models import charcnnrnn as readers
 from t2i.models import ppan
-from t2i.models.gancls import initialise
+from t2i.models.stackgan1 import initialise
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
@@ -69,6 +69,8 @@ class Settings:
     """λ of the perceptual loss."""
     divergence: float = 2.0
     """λ of the condition's divergence from the standard normal."""
+    deviation: float = 0.02
+    """Of the first weights; narrow networks need more."""
     learning_rate: float = 2e-4
     halve_steps: int | None = None
     """Steps after which the learning rate is halved, again and again."""
@@ -138,6 +140,7 @@ _BIRDS = Settings(
     code_size=128,
     pieces_px=64,
     divergence=0.5,
+    deviation=0.04,
     learning_rate=5e-4,
     average=0.998,
 )
@@ -156,6 +159,7 @@ PRESETS: dict[str, Settings] = {
         critic_width=48,
         code_size=48,
         pieces_px=32,
+        deviation=0.05,
         learning_rate=1e-3,
         average=0.95,
     ),
@@ -208,7 +212,7 @@ class Ppan:
         self.critics = [ppan.Critic(self.network, px).to(device) for px in settings.judged_px]
         self.loss = least_squares if settings.least_squares else adversarial
         for network in (self.generator, *self.critics):
-            initialise(network)
+            initialise(network, settings.deviation)
 
         def player(network: nn.Module, average: float | None = None) -> Player:
             adam = torch.optim.Adam(
