@@ -1,13 +1,13 @@
-"""How well DAMSM's text encoder reads colours that no training caption has beside the main colour.
+"""How well a text encoder reads colours that no training caption has beside the main colour.
 
-    python -m bench.reading                     # the weights that ship
-    python -m bench.reading runs/damsm/001-birds
+    python -m bench.reading                     # the weights of DAMSM that ship
+    python -m bench.reading runs/charcnnrnn/001-birds
 
 Reads 4,000 captions of the validation split: the test split is for scores alone. A value is read
 where its channels of the sentence are nearest to the code of `train/losses/code.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ import typer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from t2i.models import damsm
+from t2i.models import charcnnrnn, damsm
 from t2i.runtime import runs, terminal
 from t2i.runtime.records import decode
 from t2i.train import data
@@ -29,19 +29,28 @@ from t2i.train.prerequisites import read_state
 CAPTIONS, BATCH = 4000, 500
 
 
-def encoder(run: runs.Run) -> damsm.TextEncoder:
-    """The trained text encoder of a run."""
-    network = damsm.TextEncoder(decode(damsm.Settings, run.recipe.network))
-    network.load_state_dict(below("text.", read_state(run.weights)))
-    return network.eval()
+Encoder = Callable[[Tensor], Tensor]
 
 
-def read(network: damsm.TextEncoder, tokens: Tensor) -> Tensor:
+def encoder(run: runs.Run) -> Encoder:
+    """From captions to their codes, by the trained text encoder of a run."""
+    state, sizes = below("text.", read_state(run.weights)), run.recipe.network
+    if run.recipe.system == "charcnnrnn":
+        spelling = charcnnrnn.TextEncoder(decode(charcnnrnn.Settings, sizes))
+        spelling.load_state_dict(state)
+        return spelling.eval()
+    both_ways = damsm.TextEncoder(decode(damsm.Settings, sizes))
+    both_ways.load_state_dict(state)
+    both_ways.eval()
+    return lambda tokens: both_ways(tokens).sentence.unflatten(1, (2, -1)).sum(dim=1)
+
+
+def read(network: Encoder, tokens: Tensor) -> Tensor:
     """The number of each attribute's value in captions: (B, A)."""
     sizes = [len(values) for values in VALUES.values()]
     with torch.no_grad():
-        halves = network(tokens).sentence.unflatten(1, (2, -1)).sum(dim=1)
-    blocks = halves[:, : sum(sizes)].split(sizes, dim=1)
+        codes = network(tokens)
+    blocks = codes[:, : sum(sizes)].split(sizes, dim=1)
     return torch.stack([block.argmax(dim=1) for block in blocks], dim=1)
 
 

@@ -14,23 +14,32 @@ def channels(sizes: tuple[int, ...]) -> int:
 
 
 def code(attributes: Tensor, sizes: tuple[int, ...], size: int) -> Tensor:
-    """The vector of these attributes: a channel a value, the mean of each attribute zero.
+    """The vector of these attributes for a network that reads both ways: `single`, twice.
 
-    It stands there twice, once in each half, so that each direction of a recurrent network learns
-    all of it. What follows the values in a half is zero.
-
-    Because every attribute has channels of its own, a vector of a combination that was never seen
-    is a sum of what was; linear heads learn the seen combinations by heart instead.
+    It stands there once in each half, so that each direction learns all of it.
 
     Shapes:
         attributes (B, A), the number of each value -> (B, size), size ≥ `channels(sizes)`.
     """
+    half = single(attributes, sizes, size // 2)
+    return torch.cat([half, half], dim=1)
+
+
+def single(attributes: Tensor, sizes: tuple[int, ...], size: int) -> Tensor:
+    """The vector of these attributes: a channel a value, the mean of each attribute zero.
+
+    What follows the values is zero. Because every attribute has channels of its own, a vector of a
+    combination that was never seen is a sum of what was; linear heads learn the seen combinations
+    by heart instead.
+
+    Shapes:
+        attributes (B, A), the number of each value -> (B, size), size ≥ the sum of the sizes.
+    """
     blocks = [
         F.one_hot(attributes[:, i], values).float() - 1 / values for i, values in enumerate(sizes)
     ]
-    half = HEIGHT * torch.cat(blocks, dim=1)
-    half = F.pad(half, (0, size // 2 - half.shape[1]))
-    return torch.cat([half, half], dim=1)
+    values = HEIGHT * torch.cat(blocks, dim=1)
+    return F.pad(values, (0, size - values.shape[1]))
 
 
 def distance(vector: Tensor, wanted: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from t2i.models import charcnnrnn
 from t2i.models.charcnnrnn import LENGTH
+from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.losses import embedding
-from t2i.train.losses.reading import AttributeHeads
+from t2i.train.losses import code, embedding
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.settings import LoopSettings
@@ -39,6 +39,8 @@ class Settings:
     """Channels of the first layer of the small image encoder."""
     image_px: int = 299
     """Side to which the image encoder resizes its pictures."""
+    optimiser: Literal["rmsprop", "adam"] = "rmsprop"
+    """Kind: the CVPR paper's, or that of the encoder for COCO."""
     learning_rate: float = 7e-4
     decay: float = 0.98
     """Factor of the learning rate after every `decay_steps`."""
@@ -47,8 +49,8 @@ class Settings:
     classes_apart: bool = True
     """Never contrast two pictures of one class. Needs classes much finer than the captions."""
     attributes: float = 0.0
-    """Weight of reading known attributes back from sentence and picture; 0 is the paper. It stands
-    in for what GoogLeNet has learnt before."""
+    """Weight of the distance of sentences and pictures from the code of their known attributes;
+    0 is the paper. It stands in for what GoogLeNet has learnt before."""
 
     def network(self, vocabulary: int) -> charcnnrnn.Settings:
         """Sizes of the networks."""
@@ -72,7 +74,7 @@ def _paper(steps: int, kind: Literal["cub", "folder"]) -> Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=1300, batch_size=32, sample_every=0, checkpoint_every=100),
+    loop=LoopSettings(steps=4000, batch_size=32, sample_every=0, checkpoint_every=100),
     data=data.Settings(
         kind="birds", px=(64,), words=32, characters=LENGTH, facing="right", further=3
     ),
@@ -83,8 +85,9 @@ _BIRDS = Settings(
     image="small",
     image_width=16,
     image_px=64,
-    learning_rate=1e-3,
-    decay_steps=20,
+    optimiser="adam",
+    learning_rate=0.01,
+    decay_steps=25,
     classes_apart=False,
     attributes=1.0,
 )
@@ -93,15 +96,17 @@ PRESETS: dict[str, Settings] = {
     "toy": replace(
         _BIRDS,
         loop=LoopSettings(steps=240, batch_size=16, sample_every=0, checkpoint_every=120),
-        data=replace(_BIRDS.data, px=(32,), count=192),
+        data=replace(_BIRDS.data, px=(32,), count=192, further=0),
         text_size=32,
         first_width=32,
         second_width=64,
         recurrent_size=64,
         image_width=8,
         image_px=32,
+        optimiser="rmsprop",
         learning_rate=2e-3,
         decay=1.0,
+        attributes=0.0,
     ),
     "birds": _BIRDS,
     # As GAN-CLS used them: 200 official epochs, of 150 classes of CUB, of 82 of Oxford-102. The
@@ -112,6 +117,7 @@ PRESETS: dict[str, Settings] = {
     "coco": replace(
         _paper(258_600, kind="folder"),
         loop=LoopSettings(258_600, batch_size=64, sample_every=0, checkpoint_every=2000),
+        optimiser="adam",
         learning_rate=2e-4,
         decay=0.5,
         decay_steps=64_650,
@@ -132,44 +138,45 @@ class CharCnnRnn:
         charcnnrnn.initialise(self.text)
         if settings.image == "inception":  # the paper's pictures are features, made before
             self.image.trunk.eval().requires_grad_(requires_grad=False)
-        self.readers = nn.ModuleDict()
-        if settings.attributes:
-            for reader in ("sentence", "picture"):
-                self.readers[reader] = AttributeHeads(settings.text_size, source.attributes)
-        moved = nn.ModuleDict({"text": self.text, "image": self.image, "readers": self.readers})
-        moved.to(device)
+        self.attributes = source.attributes
+        if settings.attributes and settings.text_size < sum(source.attributes):
+            raise UsageError(
+                f"text_size={settings.text_size} cannot hold the attributes of the birds",
+                hint=f"set text_size to at least {sum(source.attributes)}, or attributes=0",
+            )
+        moved = nn.ModuleDict({"text": self.text, "image": self.image}).to(device)
+        learning = [each for each in moved.parameters() if each.requires_grad]
+        optimiser: torch.optim.Optimizer
+        if settings.optimiser == "adam":
+            optimiser = torch.optim.Adam(learning, settings.learning_rate, betas=(0.5, 0.999))
+        else:
+            optimiser = torch.optim.RMSprop(learning, settings.learning_rate)
         self.players = {
             "charcnnrnn": Player(
                 networks=moved,
-                optimiser=torch.optim.RMSprop(
-                    [each for each in moved.parameters() if each.requires_grad],
-                    lr=settings.learning_rate,
-                ),
+                optimiser=optimiser,
                 schedule=lambda step: settings.decay ** (step // settings.decay_steps),
             )
         }
 
     def step(self, batch: Batch) -> Iterator[Update]:
-        sentence, code = self.text(batch.tokens), self.image(batch.images[-1])
+        sentence, seen = self.text(batch.tokens), self.image(batch.images[-1])
         classes = batch.labels if self.settings.classes_apart else None
-        terms = embedding.structured(code, sentence, classes)
+        terms = embedding.structured(seen, sentence, classes)
         terms |= self.read("sentence", sentence, batch.attributes)
-        terms |= self.read("picture", code, batch.attributes)
+        terms |= self.read("picture", seen, batch.attributes)
         if batch.further_tokens is not None and batch.further_attributes is not None:
             further = self.text(batch.further_tokens.flatten(0, 1))
-            wanted = batch.further_attributes.flatten(0, 1)
-            terms |= self.read("sentence", further, wanted, "further")
+            terms |= self.read("further", further, batch.further_attributes.flatten(0, 1))
         yield Update("charcnnrnn", terms)
 
-    def read(
-        self, reader: str, vector: Tensor, attributes: Tensor | None, name: str = ""
-    ) -> dict[str, Tensor]:
-        """How badly the known attributes can be read from a vector (B, E)."""
+    def read(self, name: str, vector: Tensor, attributes: Tensor | None) -> dict[str, Tensor]:
+        """How far a vector (B, E) is from the code of the known attributes."""
         if not self.settings.attributes:
             return {}
         assert attributes is not None, "only drawn birds know their attributes"
-        loss = self.readers[reader](vector, attributes)
-        return {f"{name or reader}_attributes": self.settings.attributes * loss}
+        wanted = code.single(attributes, self.attributes, vector.shape[1])
+        return {f"{name}_attributes": self.settings.attributes * code.distance(vector, wanted)}
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return {"text": self.text, "image": self.image}

@@ -6,7 +6,8 @@ import torch
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.losses import code
-from t2i.train.recipes import damsm
+from t2i.train.recipe import RecipeModule
+from t2i.train.recipes import charcnnrnn, damsm
 from t2i.train.settings import change
 
 SIZES = (3, 2)
@@ -16,6 +17,13 @@ def test_each_half_holds_each_attribute_around_its_mean() -> None:
     vector = code.code(torch.tensor([[2, 0]]), SIZES, size=12)
     half = code.HEIGHT * torch.tensor([-1 / 3, -1 / 3, 2 / 3, 1 / 2, -1 / 2, 0])
     torch.testing.assert_close(vector, torch.cat([half, half])[None])
+
+
+def test_once_is_one_of_the_halves() -> None:
+    attributes = torch.tensor([[2, 0], [1, 1]])
+    single = code.single(attributes, SIZES, size=6)
+    assert torch.equal(code.code(attributes, SIZES, size=12), torch.cat([single, single], dim=1))
+    assert single.shape == (2, 6)
 
 
 def test_a_combination_is_the_sum_of_what_it_combines() -> None:
@@ -33,9 +41,11 @@ def test_the_distance_is_a_squared_length() -> None:
     assert code.distance(vectors, torch.zeros(2, 2)) == (25 + 1) / 2
 
 
-def test_a_text_encoder_too_narrow_for_the_attributes_is_refused() -> None:
-    settings = change(damsm.PRESETS["toy"], ["text_size=32"])
+@pytest.mark.parametrize("recipe", [damsm, charcnnrnn])
+def test_a_text_encoder_too_narrow_for_the_attributes_is_refused(recipe: RecipeModule) -> None:
+    settings = change(recipe.PRESETS["birds"], ["text_size=32"])
     source = data.open(settings.data, ready=False).source()
+    needed = code.channels(source.attributes) if recipe is damsm else sum(source.attributes)
     with pytest.raises(UsageError, match="text_size=32") as caught:
-        damsm.Damsm(settings, source, torch.device("cpu"))
-    assert str(code.channels(source.attributes)) in caught.value.hint
+        recipe.build(settings, source, {}, torch.device("cpu"))
+    assert f"at least {needed}" in caught.value.hint
