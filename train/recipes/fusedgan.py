@@ -87,7 +87,7 @@ _BIRDS = Settings(
 PRESETS: dict[str, Settings] = {
     "toy": replace(
         _BIRDS,
-        loop=LoopSettings(steps=240, batch_size=16, sample_every=120, checkpoint_every=120),
+        loop=LoopSettings(steps=180, batch_size=16, sample_every=90, checkpoint_every=90),
         data=replace(_BIRDS.data, px=(32,), count=192),
         charcnnrnn="toy",
         condition_size=16,
