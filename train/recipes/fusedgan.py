@@ -19,6 +19,7 @@ from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence
 from t2i.train.prerequisites import Needed
+from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
@@ -86,7 +87,7 @@ _BIRDS = Settings(
 PRESETS: dict[str, Settings] = {
     "toy": replace(
         _BIRDS,
-        loop=LoopSettings(steps=240, batch_size=16, sample_every=120, checkpoint_every=120),
+        loop=LoopSettings(steps=180, batch_size=16, sample_every=90, checkpoint_every=90),
         data=replace(_BIRDS.data, px=(32,), count=192),
         charcnnrnn="toy",
         condition_size=16,
@@ -131,7 +132,7 @@ class FusedGan:
             stackgan1.initialise(network, settings.deviation)
             rate = settings.learning_rate
             adam = torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999))
-            return Player(network, adam, average, schedule=lambda step: factor(settings, step))
+            return Player(network, adam, average, schedule=halving(settings.halve_steps))
 
         self.players = {
             "picture_critic": player(self.picture_critic),
@@ -181,11 +182,6 @@ class FusedGan:
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return {"text": self.reader.text, "generator": averaged["generator"]}
-
-
-def factor(settings: Settings, step: int) -> float:
-    """Of the learning rate."""
-    return float(0.5 ** (step // settings.halve_steps)) if settings.halve_steps else 1.0
 
 
 def build(

@@ -19,6 +19,7 @@ from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence
 from t2i.train.prerequisites import Needed
+from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
@@ -155,7 +156,7 @@ class Stage:
                 lr=settings.learning_rate,
                 betas=(0.5, 0.999),
             )
-            return Player(network, adam, average, schedule=lambda step: rate(settings, step))
+            return Player(network, adam, average, schedule=halving(settings.halve_steps))
 
         self.players = {
             "critic": player(self.critic),
@@ -210,11 +211,6 @@ def fool(critic: Critic, fake: Tensor, condition: Tensor) -> dict[str, Tensor]:
     if critic.has_unconditional:
         terms["picture"] = adversarial.accept(critic.unconditional(features))
     return terms
-
-
-def rate(settings: StageSettings, step: int) -> float:
-    """Factor of the learning rate."""
-    return float(0.5 ** (step // settings.halve_steps)) if settings.halve_steps else 1.0
 
 
 def build(

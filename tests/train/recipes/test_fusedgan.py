@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from learning import learn
 from torch import Tensor, nn
 
 from t2i.runtime.errors import UsageError
@@ -13,7 +14,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.data.dataset import Dataset
 from t2i.train.players import Players
 from t2i.train.prerequisites import Needed, Plan
-from t2i.train.recipe import Recipe
+from t2i.train.rates import halving
 from t2i.train.recipes import fusedgan
 from t2i.train.training import build, first_weights, record
 
@@ -21,15 +22,6 @@ CPU = torch.device("cpu")
 TOY = fusedgan.PRESETS["toy"]
 SHIFTS = (1, 3, 5, 7, 9, 17, 21, 33)
 """How far the captions of wrong pairs are taken from."""
-
-
-def learn(recipe: Recipe, dataset: Dataset, steps: int) -> None:
-    players = Players(recipe.players, "fp32", CPU)
-    for step in range(steps):
-        players.begin(step)
-        for update in recipe.step(dataset.batch(step, 16, seed=0)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
 
 
 def prepared(settings: fusedgan.Settings, reading: int) -> tuple[fusedgan.FusedGan, Dataset]:
@@ -97,8 +89,8 @@ def test_the_critic_of_captions_is_shown_wrong_pairs_only_if_asked(wrong: float)
 
 def test_the_learning_rate_is_halved_every_hundred_epochs_of_cub() -> None:
     steps = (0, 13_799, 13_800, 82_799)
-    factors = [fusedgan.factor(fusedgan.PRESETS["cub"], step) for step in steps]
-    assert factors == [1, 1, 1 / 2, 1 / 32]
+    factor = halving(fusedgan.PRESETS["cub"].halve_steps)
+    assert [factor(step) for step in steps] == [1, 1, 1 / 2, 1 / 32]
 
 
 def test_data_without_pictures_by_themselves_are_refused() -> None:

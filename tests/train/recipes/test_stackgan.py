@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from learning import learn
 from torch import Tensor
 
 from t2i.models import stackgan as models
@@ -12,8 +13,8 @@ from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.data.dataset import Dataset
-from t2i.train.players import Players
 from t2i.train.prerequisites import Needed, Plan
+from t2i.train.rates import halving
 from t2i.train.recipe import Recipe
 from t2i.train.recipes import stackgan, stackgan1
 from t2i.train.systems import preset_of
@@ -22,15 +23,6 @@ from t2i.train.training import build, first_weights, record
 CPU = torch.device("cpu")
 SHIFTS = (1, 5, 9, 17)
 """How far the captions of wrong pairs are taken from."""
-
-
-def learn(recipe: Recipe, dataset: Dataset, steps: int) -> None:
-    players = Players(recipe.players, "fp32", CPU)
-    for step in range(steps):
-        players.begin(step)
-        for update in recipe.step(dataset.batch(step, 16, seed=0)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
 
 
 def prepared(system: str, needs: dict[str, Needed]) -> tuple[Recipe, Dataset, Callable[[], Needed]]:
@@ -58,8 +50,10 @@ def needed(plan: Plan, recipe: Recipe, dataset: Dataset) -> Needed:
 def test_the_learning_rate_is_halved_as_the_official_code_does(
     settings: stackgan1.StageSettings, epoch: int, halved: int
 ) -> None:
+    factor = halving(settings.halve_steps)
     steps = (0, halved * epoch - 1, halved * epoch, 3 * halved * epoch)
-    assert [stackgan1.rate(settings, step) for step in steps] == [1, 1, 1 / 2, 1 / 8]
+    assert [factor(step) for step in steps] == [1, 1, 1 / 2, 1 / 8]
+    assert halving(None)(10**6) == 1
 
 
 @torch.no_grad()

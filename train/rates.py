@@ -1,0 +1,8 @@
+"""How learning rates change with time."""
+
+from collections.abc import Callable
+
+
+def halving(every: int | None) -> Callable[[int], float]:
+    """A factor by step: halved after every so many, again and again; 1 for ever where None."""
+    return lambda step: float(0.5 ** (step // every)) if every else 1.0
