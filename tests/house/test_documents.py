@@ -70,7 +70,8 @@ def test_a_command_that_is_written_down_can_be_typed(document: str, command: str
 
 
 def test_a_command_that_does_not_exist_is_found() -> None:
-    text = "Say `t2i-run 'a b' --pony` or\n```console\n$ t2i-paint x; t2i-search --wish y | less\n```\n"
+    block = "```console\n$ t2i-paint x; t2i-search --wish y | less\n```\n"
+    text = f"Say `t2i-run 'a b' --pony` or\n{block}"
     assert list(commands(text)) == ["t2i-search --wish y", "t2i-run 'a b' --pony"]
     for command in commands(text):
         with pytest.raises(Exception, match=r"pony|wish"):

@@ -212,8 +212,11 @@ def test_what_compares_pictures_must_be_there_before_anything_is_trained() -> No
         ppan.needed_settings(replace(cub, features="judge"), "judge")
 
 
-def test_the_judge_that_ships_serves_captions_that_are_spelt(tmp_path: Path) -> None:
+def test_the_judge_that_ships_serves_captions_that_are_spelt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It was trained beside captions of words, and reads none."""
+    monkeypatch.chdir(tmp_path)  # where there is no run of a judge
     birds = ppan.PRESETS["birds"]
     found = plan("ppan", "birds", birds, {}, data.open(birds.data, ready=False)).needs["judge"]
     assert isinstance(found, Found)
