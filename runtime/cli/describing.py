@@ -1,4 +1,4 @@
-"""`t2i-run --describe`."""
+"""What `t2i-run --describe PICTURE` does."""
 
 from pathlib import Path
 
