@@ -1,4 +1,4 @@
-"""The command line of `--describe`, an option of `t2i-run`."""
+"""What `t2i-run --describe PICTURE` does."""
 
 from pathlib import Path
 
