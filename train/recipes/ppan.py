@@ -139,6 +139,7 @@ _BIRDS = Settings(
     critic_width=128,
     code_size=128,
     pieces_px=64,
+    likeness=0.5,  # the judge's maps then weigh about as much as the critics' pairs
     divergence=0.5,
     deviation=0.04,
     learning_rate=5e-4,
