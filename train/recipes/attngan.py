@@ -107,7 +107,7 @@ PRESETS: dict[str, Settings] = {
         average=0.998,
     ),
     "birds256": Settings(
-        loop=LoopSettings(steps=7000, batch_size=24, sample_every=500, checkpoint_every=250),
+        loop=LoopSettings(steps=5500, batch_size=24, sample_every=500, checkpoint_every=250),
         data=replace(_BIRDS, count=24_000),
         damsm="birds",
         condition_size=96,

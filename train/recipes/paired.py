@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairedSettings:
-    alone: float = 0.4
+    alone: float = 0.5
     """Share of the steps in which the first stage learns alone."""
     settled: float = 0.75
     """Share of the steps after which batch norms keep their statistics, measured on whole pictures:

