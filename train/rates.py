@@ -6,3 +6,12 @@ from collections.abc import Callable
 def halving(every: int | None) -> Callable[[int], float]:
     """A factor by step: halved after every so many, again and again; 1 for ever where None."""
     return lambda step: float(0.5 ** (step // every)) if every else 1.0
+
+
+def halving_epochs(every: int | None, epoch: int) -> Callable[[int], float]:
+    """The same counted in epochs of so many steps, from 1: halved as number `every` begins.
+
+    Source:
+        HDGAN's official code.
+    """
+    return lambda step: float(0.5 ** ((step // epoch + 1) // every)) if every else 1.0

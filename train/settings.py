@@ -41,6 +41,15 @@ class LoopSettings:
     """Processes that prepare batches; 0 = none but this one."""
 
 
+def on_pictures_of(settings: Any, wanted: S) -> S:
+    """The settings that a prerequisite is wanted with, for the pictures of these settings.
+
+    Both are settings of recipes. What else belongs to the data, such as sizes, stays its own.
+    """
+    seen, own = settings.data, wanted.data  # type: ignore[attr-defined]
+    return replace(wanted, data=replace(own, kind=seen.kind, folder=seen.folder))  # type: ignore[type-var]
+
+
 def check_settings(settings: LoopSettings) -> None:
     """Raises UsageError: a number makes no sense."""
     at_least = {"steps": 1, "batch_size": 1, "accumulate": 1, "keep": 1, "checkpoint_every": 1}

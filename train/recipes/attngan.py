@@ -24,7 +24,7 @@ from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import damsm, judge
 from t2i.train.recipes.paired import Paired, PairedSettings
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,7 @@ NEEDS: tuple[str, ...] = ("damsm", "judge")
 
 def needed_matcher(settings: StagedSettings, name: Literal["damsm"]) -> damsm.Settings:
     """The DAMSM learns from the same pictures, at its own size."""
-    wanted = damsm.PRESETS[settings.damsm]
-    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-    return replace(wanted, data=same)
+    return on_pictures_of(settings, damsm.PRESETS[settings.damsm])
 
 
 def needed_settings(

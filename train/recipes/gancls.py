@@ -20,10 +20,11 @@ from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial
 from t2i.train.prerequisites import Needed
+from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,7 @@ NEEDS: tuple[str, ...] = ("charcnnrnn",)
 
 def needed_settings(settings: Settings, name: Literal["charcnnrnn"]) -> charcnnrnn.Settings:
     """The char-CNN-RNN learns from the same pictures, at its own size."""
-    wanted = charcnnrnn.PRESETS[settings.charcnnrnn]
-    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-    return replace(wanted, data=same)
+    return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
 
 
 class GanCls:
@@ -141,7 +140,7 @@ class GanCls:
             adam = torch.optim.Adam(
                 network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999)
             )
-            return Player(network, adam, average, schedule=lambda step: rate(settings, step))
+            return Player(network, adam, average, schedule=halving(settings.halve_steps))
 
         self.players = {
             "critic": player(self.critic),
@@ -193,11 +192,6 @@ class GanCls:
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         trained = {name: averaged[name] for name in ("generator", "style") if name in averaged}
         return {"text": self.reader.text, **trained}
-
-
-def rate(settings: Settings, step: int) -> float:
-    """Factor of the learning rate."""
-    return float(0.5 ** (step // settings.halve_steps)) if settings.halve_steps else 1.0
 
 
 def foreign(labels: Tensor) -> Tensor:

@@ -21,11 +21,12 @@ from t2i.train.data.batch import Batch
 from t2i.train.losses import divergence, least_squares
 from t2i.train.prerequisites import Needed
 from t2i.train.proven import require_trained
+from t2i.train.rates import halving_epochs
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
 from t2i.train.recipes.gancls import foreign
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,7 @@ NEEDS: tuple[str, ...] = ("charcnnrnn",)
 
 def needed_settings(settings: Settings, name: Literal["charcnnrnn"]) -> charcnnrnn.Settings:
     """The char-CNN-RNN learns from the same pictures, at its own size."""
-    wanted = charcnnrnn.PRESETS[settings.charcnnrnn]
-    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-    return replace(wanted, data=same)
+    return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
 
 
 class HDGan:
@@ -172,7 +171,9 @@ class HDGan:
                 lr=settings.learning_rate,
                 betas=(0.5, 0.999),
             )
-            return Player(network, adam, average, schedule=lambda step: rate(settings, step, epoch))
+            return Player(
+                network, adam, average, schedule=halving_epochs(settings.halve_epochs, epoch)
+            )
 
         self.players = {
             "critic": player(critics),
@@ -240,13 +241,6 @@ class HDGan:
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return {"text": self.reader.text, "generator": averaged["generator"]}
-
-
-def rate(settings: Settings, step: int, epoch: int) -> float:
-    """Factor of the learning rate; an epoch has so many steps."""
-    if not settings.halve_epochs:
-        return 1.0
-    return float(0.5 ** ((step // epoch + 1) // settings.halve_epochs))
 
 
 def build(

@@ -21,7 +21,7 @@ from t2i.train.losses import divergence, redescription
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Source, Update
 from t2i.train.recipes import attngan, damsm, stream
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,7 @@ def needed_settings(
         return attngan.needed_matcher(settings, name)
     if settings.stream is None:
         return None
-    wanted = stream.PRESETS[settings.stream]
-    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-    return replace(wanted, data=same)
+    return on_pictures_of(settings, stream.PRESETS[settings.stream])
 
 
 class FrozenStream:

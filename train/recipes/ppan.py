@@ -23,11 +23,12 @@ from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence, least_squares, perceptual
 from t2i.train.perceptual import FrozenJudge
 from t2i.train.prerequisites import Needed
+from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn, judge
 from t2i.train.recipes.gancls import foreign
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 from t2i.train.vgg import FrozenVgg
 
 
@@ -180,9 +181,7 @@ def needed_settings(
         UsageError: what is to compare pictures is not there, or cannot.
     """
     if name == "charcnnrnn":
-        wanted = charcnnrnn.PRESETS[settings.charcnnrnn]
-        same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-        return replace(wanted, data=same)
+        return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
     if settings.features == "vgg" and settings.vgg is None:
         raise UsageError(
             "VGG-16 is to compare pictures, and no file of its weights is named",
@@ -219,7 +218,7 @@ class Ppan:
             adam = torch.optim.Adam(
                 network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999)
             )
-            return Player(network, adam, average, schedule=lambda step: rate(settings, step))
+            return Player(network, adam, average, schedule=halving(settings.halve_steps))
 
         self.players = {f"critic_{each.px}": player(each) for each in self.critics}
         self.players["generator"] = player(self.generator, settings.average)
@@ -334,11 +333,6 @@ def eye_of(
         assert settings.vgg is not None, "needed_settings has refused this"
         return FrozenVgg(Path(settings.vgg), device)
     return None
-
-
-def rate(settings: Settings, step: int) -> float:
-    """Factor of the learning rate."""
-    return float(0.5 ** (step // settings.halve_steps)) if settings.halve_steps else 1.0
 
 
 def build(

@@ -22,7 +22,7 @@ from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Source
 from t2i.train.recipes import stackgan1
 from t2i.train.recipes.stackgan1 import Networks, Stage, StageSettings
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +106,7 @@ NEEDS: tuple[str, ...] = ("stackgan1",)
 
 def needed_settings(settings: Settings, name: Literal["stackgan1"]) -> stackgan1.Settings:
     """Stage I learns from the same pictures, at its own size."""
-    wanted = stackgan1.PRESETS[settings.stackgan1]
-    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-    return replace(wanted, data=same)
+    return on_pictures_of(settings, stackgan1.PRESETS[settings.stackgan1])
 
 
 def build(

@@ -23,7 +23,7 @@ from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +126,7 @@ NEEDS: tuple[str, ...] = ("charcnnrnn",)
 
 def needed_settings(settings: Settings, name: Literal["charcnnrnn"]) -> charcnnrnn.Settings:
     """The char-CNN-RNN learns from the same pictures, at its own size."""
-    wanted = charcnnrnn.PRESETS[settings.charcnnrnn]
-    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-    return replace(wanted, data=same)
+    return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
 
 
 @dataclass(frozen=True)

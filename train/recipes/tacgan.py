@@ -24,7 +24,7 @@ from t2i.train.prerequisites import Needed
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes.gancls import foreign
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 from t2i.train.systems import preset_of
 
 Encoder = Literal["charcnnrnn", "damsm"]
@@ -126,9 +126,7 @@ def needed_settings(settings: Settings, name: Encoder) -> Any:
             f"{'letters' if by_letters else 'words'}",
             hint=f"--set characters={right}",
         )
-    wanted: Any = preset_of(name, settings.encoder_preset)
-    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-    return replace(wanted, data=same)
+    return on_pictures_of(settings, preset_of(name, settings.encoder_preset))
 
 
 class TacGan:

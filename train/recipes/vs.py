@@ -18,10 +18,11 @@ from t2i.train.data.batch import Batch
 from t2i.train.losses import ranking
 from t2i.train.prerequisites import Needed
 from t2i.train.proven import require_trained
+from t2i.train.rates import halving_epochs
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,7 @@ NEEDS: tuple[str, ...] = ("charcnnrnn",)
 
 def needed_settings(settings: Settings, name: Literal["charcnnrnn"]) -> charcnnrnn.Settings:
     """The char-CNN-RNN learns from the same pictures, at its own size."""
-    wanted = charcnnrnn.PRESETS[settings.charcnnrnn]
-    same = replace(wanted.data, kind=settings.data.kind, folder=settings.data.folder)
-    return replace(wanted, data=same)
+    return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
 
 
 class VisualSemantic:
@@ -133,7 +132,7 @@ class VisualSemantic:
                     lr=settings.learning_rate,
                     betas=(0.5, 0.999),
                 ),
-                schedule=lambda step: rate(settings, step, epoch),
+                schedule=halving_epochs(settings.halve_epochs, epoch),
             )
         }
 
@@ -151,13 +150,6 @@ class VisualSemantic:
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return {"text": self.reader.text, "image": self.trunk, "space": self.space}
-
-
-def rate(settings: Settings, step: int, epoch: int) -> float:
-    """Factor of the learning rate; an epoch has so many steps."""
-    if not settings.halve_epochs:
-        return 1.0
-    return float(0.5 ** ((step // epoch + 1) // settings.halve_epochs))
 
 
 def build(

@@ -13,6 +13,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.data.dataset import Dataset
 from t2i.train.players import Players
 from t2i.train.prerequisites import Needed, Plan
+from t2i.train.rates import halving
 from t2i.train.recipe import Recipe
 from t2i.train.recipes import charcnnrnn, gancls
 from t2i.train.training import build, first_weights, record
@@ -38,9 +39,11 @@ def test_a_foreign_caption_is_of_another_class_where_there_is_one(
 
 
 def test_the_learning_rate_is_halved_every_hundred_epochs_of_cub() -> None:
-    factors = [gancls.rate(gancls.PRESETS["cub"], step) for step in (0, 13_799, 13_800, 82_799)]
+    factors = [
+        halving(gancls.PRESETS["cub"].halve_steps)(step) for step in (0, 13_799, 13_800, 82_799)
+    ]
     assert factors == [1, 1, 1 / 2, 1 / 32]
-    assert gancls.rate(gancls.PRESETS["birds"], 10**6) == 1
+    assert halving(gancls.PRESETS["birds"].halve_steps)(10**6) == 1
 
 
 def learn(recipe: Recipe, dataset: Dataset, steps: int) -> None:

@@ -13,6 +13,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.data.dataset import Dataset
 from t2i.train.players import Players
 from t2i.train.prerequisites import Needed, Plan
+from t2i.train.rates import halving_epochs
 from t2i.train.recipe import Recipe
 from t2i.train.recipes import charcnnrnn, hdgan
 from t2i.train.settings import change
@@ -147,8 +148,14 @@ def test_the_learning_rate_is_halved_in_every_hundredth_epoch_counted_from_one()
     cub = hdgan.PRESETS["cub"]
     epoch = 8855 // cub.loop.batch_size
     steps = (0, 99 * epoch - 1, 99 * epoch, 199 * epoch, cub.loop.steps - 1)
-    assert [hdgan.rate(cub, step, epoch) for step in steps] == [1, 1, 1 / 2, 1 / 4, 1 / 32]
-    assert hdgan.rate(hdgan.PRESETS["birds"], 10**6, 1) == 1
+    assert [halving_epochs(cub.halve_epochs, epoch)(step) for step in steps] == [
+        1,
+        1,
+        1 / 2,
+        1 / 4,
+        1 / 32,
+    ]
+    assert halving_epochs(hdgan.PRESETS["birds"].halve_epochs, 1)(10**6) == 1
 
 
 def test_the_paper_presets_are_the_paper() -> None:

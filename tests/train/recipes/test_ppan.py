@@ -18,6 +18,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.losses import perceptual
 from t2i.train.players import Players
 from t2i.train.prerequisites import Found, Needed, Plan, plan
+from t2i.train.rates import halving
 from t2i.train.recipes import charcnnrnn, judge, ppan
 from t2i.train.training import build, first_weights, record
 from t2i.train.vgg import FrozenVgg
@@ -225,8 +226,13 @@ def test_the_judge_that_ships_serves_captions_that_are_spelt(
 
 def test_the_learning_rate_is_halved_every_hundred_epochs() -> None:
     steps = (0, 55_299, 55_300, 331_799)
-    assert [ppan.rate(ppan.PRESETS["cub"], step) for step in steps] == [1, 1, 1 / 2, 1 / 32]
-    assert ppan.rate(ppan.PRESETS["birds"], 10**6) == 1
+    assert [halving(ppan.PRESETS["cub"].halve_steps)(step) for step in steps] == [
+        1,
+        1,
+        1 / 2,
+        1 / 32,
+    ]
+    assert halving(ppan.PRESETS["birds"].halve_steps)(10**6) == 1
 
 
 @torch.no_grad()

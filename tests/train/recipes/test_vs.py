@@ -12,6 +12,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.data.dataset import Dataset
 from t2i.train.players import Players
 from t2i.train.prerequisites import Needed, Plan
+from t2i.train.rates import halving_epochs
 from t2i.train.recipe import Recipe
 from t2i.train.recipes import charcnnrnn, vs
 from t2i.train.training import build, first_weights, record
@@ -116,5 +117,5 @@ def test_the_paper_presets_train_for_the_epochs_whose_weights_were_used() -> Non
     epoch = 8855 // 32
     assert cub.loop.steps == 110 * epoch
     steps = (0, 99 * epoch - 1, 99 * epoch, cub.loop.steps - 1)
-    assert [vs.rate(cub, step, epoch) for step in steps] == [1, 1, 1 / 2, 1 / 2]
+    assert [halving_epochs(cub.halve_epochs, epoch)(step) for step in steps] == [1, 1, 1 / 2, 1 / 2]
     assert (cub.margin, cub.learning_rate, cub.space_size) == (0.2, 2e-4, 512)
