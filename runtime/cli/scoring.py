@@ -201,9 +201,12 @@ def _extractor(metric: str, bundle: str, request: Request) -> Extractor:
             bundle, device=request.device, threads=request.threads, strict=request.strict
         )
     except BundleError as error:
+        # What nobody asked for cannot be mistyped: no likely name helps.
+        asked = metric in request.bundles
+        choose = f"{error.hint}; or choose another" if asked else "export one, and choose it"
         raise BundleError(
             f"{metric} needs a bundle that looks at pictures: {error}",
-            hint=f"{error.hint}; or choose another by --with {metric}=BUNDLE",
+            hint=f"{choose} by --with {metric}=BUNDLE",
         ) from error
 
 

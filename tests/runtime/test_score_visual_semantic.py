@@ -1,6 +1,7 @@
 """VS similarity in a world of plain colours, where every angle is known."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 from t2i.runtime.cli.score import app
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.features import Extractor
+from t2i.runtime.score.metrics import METRICS
 from t2i.runtime.score.sets import Setting, show
 from t2i.runtime.score.sources import Caption, Given
 from t2i.runtime.score.visual_semantic import VisualSemantic, similarities
@@ -118,3 +120,11 @@ def test_a_bundle_that_is_not_there_is_an_error_that_says_how_to_choose_one() ->
     said = failed(run("--with=vs=nobody"))
     assert "vs needs a bundle that looks at pictures" in said
     assert "--with vs=BUNDLE" in said
+
+
+@pytest.mark.usefixtures("world")
+def test_without_the_usual_bundle_no_other_name_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "vs", replace(METRICS["vs"], bundle="birds-of-nobody"))
+    said = failed(run())
+    assert "did you mean" not in said
+    assert "export one, and choose it by --with vs=BUNDLE" in said
