@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from t2i.models import damsm
+from t2i.models.encoders.inception import InceptionTrunk
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
@@ -119,6 +120,9 @@ class Damsm:
         self.settings = settings
         self.network = settings.network(source.vocabulary)
         self.networks = nn.ModuleDict(damsm.networks(self.network)).to(device)
+        trunk = self.networks["image"].trunk
+        if isinstance(trunk, InceptionTrunk):  # its heads alone learn; its norms still move
+            trunk.requires_grad_(requires_grad=False)
         self.attributes = source.attributes
         if settings.attributes and settings.text_size < code.channels(source.attributes):
             raise UsageError(
