@@ -63,10 +63,10 @@ def first(recipe: vs.VisualSemantic, held: Batch) -> float:
 @pytest.mark.slow
 def test_right_captions_come_first_oftener_than_by_chance_for_birds_never_trained_on() -> None:
     recipe, dataset = made(reader(steps=80))
-    held = dataset.fixed(128)
-    assert first(recipe, held) < CHANCE + MARGIN
+    held = dataset.fixed(512)
+    untaught = first(recipe, held)  # by luck some of it may be right, and more than by chance
     learn(recipe, dataset, steps=240)
-    assert first(recipe, held) > CHANCE + MARGIN
+    assert first(recipe, held) > max(CHANCE, untaught) + MARGIN
 
 
 def test_gradients_reach_every_parameter() -> None:
