@@ -3,9 +3,10 @@
     python -m bench.survey row attngan
 
 Trains the preset `birds` for twenty minutes at 64 px, on one CPU core in bfloat16 (what it needs
-is trained before, and not counted), draws the 2,000 test captions and scores them. What comes of it: `docs/survey/rows/`
-holds SYSTEM.json, with the scores over time, and the averaged generator as SYSTEM.safetensors, so
-that a new score needs no new training. An interrupted row goes on where it stopped.
+is trained before, and not counted), draws the 2,000 test captions and scores them. What comes of
+it: `docs/survey/rows/` holds SYSTEM.json, with the scores over time, a sheet of pictures as
+SYSTEM.png, and the averaged generator as SYSTEM.safetensors, so that a new score needs no new
+training. An interrupted row goes on where it stopped.
 
 Two baselines stand beside it: the mean of all training pictures, and the system's own pictures
 beside captions that they were not drawn from.
@@ -25,6 +26,7 @@ from safetensors.numpy import load_file, save
 
 from bench import mean_picture
 from bench.ship import halved
+from t2i.export.pages import captions
 from t2i.models.catalog import CATALOG
 from t2i.runtime import runs, terminal
 from t2i.runtime.bundle import Bundle
@@ -42,6 +44,8 @@ TRAINING = ("--preset", "birds", "--precision", "bf16", "--set", "threads=1")
 """One core, so that two rows can be made at a time."""
 QUICK = 500
 """Pictures of the scores on the way; all test captions at the end."""
+SEEDS = 8
+"""How often the sheet shows each caption."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -147,6 +151,12 @@ def shuffled(folder: Path) -> Path:
     return path
 
 
+def draw_sheet(bundle: Bundle, path: Path) -> None:
+    """A row of seeds for each caption that shows a bundle."""
+    seeds = ["--count", str(SEEDS), "--grid", "--force", "--out", path]
+    command(["t2i-run", *captions(bundle), *drawn_by(bundle), *seeds])
+
+
 def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path:
     """The row, and the generator it is about."""
     bundle = Bundle.load(folder / f"{system}.t2i")
@@ -171,6 +181,7 @@ def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path
         },
         "command": f"python -m bench.survey row {system}",
     }
+    draw_sheet(bundle, ROWS / f"{system}.png")
     save_generator(folder / "run" / runs.WEIGHTS, ROWS / f"{system}.safetensors")
     path = ROWS / f"{system}.json"
     write_whole(path, (json.dumps(row, indent=1, ensure_ascii=False) + "\n").encode())

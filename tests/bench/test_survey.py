@@ -11,9 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 from judges import write_colourist, write_sorter
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from t2i.runtime.bundle import Bundle
+from t2i.runtime.pictures import grid
 
 # As `t2i-train` looks from outside: it logs, and stops when it is asked to.
 TRAINING = f"""#!{sys.executable}
@@ -48,7 +50,7 @@ def training(tmp_path: Path, survey: ModuleType, monkeypatch: pytest.MonkeyPatch
 def test_a_training_is_stopped_when_its_time_is_up(survey: ModuleType, training: Path) -> None:
     survey.train("attngan", training, seconds=50)
     assert 50 <= survey.trained_seconds(training) < 500
-    assert "attngan --preset birds --out" in (training / "arguments").read_text()
+    assert "attngan --preset birds --precision bf16 --set threads=1 --out" in (training / "arguments").read_text()
 
 
 def test_a_training_that_had_its_time_is_left_alone(survey: ModuleType, training: Path) -> None:
@@ -86,6 +88,18 @@ def test_captions_are_taken_for_classes_where_a_system_draws_classes(
     captions, classes = write_colourist(tmp_path), write_sorter(tmp_path)
     assert survey.drawn_by(Bundle.load(captions)) == ["--model", str(captions)]
     assert survey.drawn_by(Bundle.load(classes)) == ["--model", str(classes), "--nearest-class"]
+
+
+@pytest.mark.parametrize("write_bundle", [write_colourist, write_sorter])
+def test_the_sheet_has_a_row_for_each_caption(
+    survey: ModuleType, write_bundle: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    drawn = Bundle.load(write_bundle(tmp_path))
+    survey.draw_sheet(drawn, tmp_path / "sheet.png")
+    rows, px = len(survey.captions(drawn)), drawn.manifest.image_px
+    wanted = grid(np.zeros((8 * rows, px, px, 3), np.uint8), columns=8)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == wanted.shape[1::-1]
 
 
 def test_the_generator_alone_is_kept_in_half_precision(survey: ModuleType, tmp_path: Path) -> None:
