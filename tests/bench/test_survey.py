@@ -50,7 +50,8 @@ def training(tmp_path: Path, survey: ModuleType, monkeypatch: pytest.MonkeyPatch
 def test_a_training_is_stopped_when_its_time_is_up(survey: ModuleType, training: Path) -> None:
     survey.train("attngan", training, seconds=50)
     assert 50 <= survey.trained_seconds(training) < 500
-    assert "attngan --preset birds --precision bf16 --set threads=1 --out" in (training / "arguments").read_text()
+    asked = (training / "arguments").read_text()
+    assert asked.startswith("attngan --preset birds --precision bf16 --set threads=1 --out")
 
 
 def test_a_training_that_had_its_time_is_left_alone(survey: ModuleType, training: Path) -> None:
