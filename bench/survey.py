@@ -151,6 +151,13 @@ def shuffled(folder: Path) -> Path:
     return path
 
 
+def prepared(run: Path) -> dict[str, float | None]:
+    """Minutes of training that went before, by system; None where weights came from elsewhere."""
+    needs = runs.read_recipe(run / runs.RECIPE).needs
+    seconds = {name: trained_seconds(Path(need.origin)) for name, need in needs.items()}
+    return {name: round(each / 60, 1) if each else None for name, each in seconds.items()}
+
+
 def draw_sheet(bundle: Bundle, path: Path) -> None:
     """A row of seeds for each caption that shows a bundle."""
     seeds = ["--count", str(SEEDS), "--grid", "--force", "--out", path]
@@ -173,7 +180,7 @@ def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path
         "machine": cost.machine,
         "training": " ".join(TRAINING),
         "preset": training.preset,
-        "needs": {name: need.origin for name, need in training.needs.items()},
+        "needs": prepared(folder / "run"),
         "curve": curve,
         "baselines": {
             "mean picture": mean_picture.scores(folder / "run"),
