@@ -55,7 +55,7 @@ class Settings(attngan.StagedSettings):
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=2400, batch_size=16, sample_every=400, checkpoint_every=200),
+    loop=LoopSettings(steps=2000, batch_size=16, sample_every=400, checkpoint_every=200),
     data=data.Settings(kind="birds", px=(16, 32, 64), words=32, facing="right"),
     damsm="birds",
     noise_size=32,
