@@ -21,7 +21,7 @@ from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence, least_squares, perceptual
-from t2i.train.perceptual import FrozenJudge
+from t2i.train.perceptual import Eye, FrozenJudge, check_eye
 from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
@@ -44,7 +44,7 @@ class Settings:
     """Sides of the pictures whose critics tell classes (L3); none is the paper's ablation."""
     perceptual_at: tuple[int, ...]
     """Sides of the pictures that are compared with the real ones (L4)."""
-    features: Literal["judge", "vgg"] | None = "vgg"
+    features: Eye | None = "vgg"
     """What compares them: a judge of drawn birds, VGG-16, or nothing, the paper's ablation."""
     vgg: str | None = None
     """File of torchvision's weights of VGG-16 (.safetensors)."""
@@ -182,19 +182,8 @@ def needed_settings(
     """
     if name == "charcnnrnn":
         return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
-    if settings.features == "vgg" and settings.vgg is None:
-        raise UsageError(
-            "VGG-16 is to compare pictures, and no file of its weights is named",
-            hint="--set vgg=FILE (torchvision's, .safetensors), or --set features=none",
-        )
-    if settings.features != "judge":
-        return None
-    if settings.data.kind != "birds":
-        raise UsageError(
-            "the judge that is to compare pictures knows drawn birds alone",
-            hint="--set features=vgg --set vgg=FILE, or --set features=none",
-        )
-    return judge.PRESETS["perceptual"]
+    check_eye(settings.features, settings.vgg, settings.data.kind)
+    return judge.PRESETS["perceptual"] if settings.features == "judge" else None
 
 
 class Ppan:
