@@ -23,7 +23,6 @@ from t2i.train.perceptual import Eye, FrozenJudge, check_eye
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Source, Update
 from t2i.train.recipes import attngan, damsm, judge
-from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import LoopSettings
 from t2i.train.vgg import FrozenVgg
 
@@ -172,7 +171,7 @@ class ControlGAN(attngan.AttnGAN):
         """A real picture shows the words of its caption, and not those of a foreign one."""
         if px not in self.word_critics:
             return {}
-        critic, other = self.word_critics[px], foreign(labels)
+        critic, other = self.word_critics[px], adversarial.foreign(labels)
         with torch.no_grad():
             maps, _ = self.matcher.image.trunk(real)
         right = critic(maps, text.words, text.mask)

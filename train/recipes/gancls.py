@@ -159,7 +159,7 @@ class GanCls:
         seen = self.critic.features(real)
         match = adversarial.matching_aware(
             real=self.critic.judge(seen, sentence),
-            wrong=self.critic.judge(seen, sentence[foreign(batch.labels)]),
+            wrong=self.critic.judge(seen, sentence[adversarial.foreign(batch.labels)]),
             fake=self.critic(fake[: len(real)].detach(), sentence),
         )
         yield Update("critic", {"match": match})
@@ -187,17 +187,6 @@ class GanCls:
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         trained = {name: averaged[name] for name in ("generator", "style") if name in averaged}
         return {"text": self.reader.text, **trained}
-
-
-def foreign(labels: Tensor) -> Tensor:
-    """For each picture of a batch the place of a caption that is not its own: (B,) -> (B,).
-
-    It is the next one of another class, or just the next where there is none.
-    """
-    places = torch.arange(len(labels), device=labels.device)
-    ahead = (places[:, None] + places[1:]) % len(labels)  # (B, B - 1): the next, the one after, …
-    other = labels[ahead] != labels[:, None]
-    return ahead.gather(1, other.int().argmax(dim=1, keepdim=True)).squeeze(1)
 
 
 def build(

@@ -27,7 +27,6 @@ from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn, judge
-from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import LoopSettings, on_pictures_of
 from t2i.train.vgg import FrozenVgg
 
@@ -215,7 +214,7 @@ class Ppan:
             zip(self.critics, batch.images[-judged:], drawn.images[-judged:], strict=True)
         )
 
-        other = foreign(label)
+        other = adversarial.foreign(label)
         for critic, real, fake in stages:
             terms = self.refuse(critic, real, fake.detach(), (sentence, sentence[other]), label)
             yield Update(f"critic_{critic.px}", terms)
