@@ -73,6 +73,25 @@ def test_a_training_that_fails_is_no_row(
         survey.train("attngan", training, seconds=50)
 
 
+@pytest.mark.parametrize(("minutes", "names"), [(20, {"is", "vs"}), (5, {"is"})])
+def test_a_metric_that_came_later_is_added_where_the_bundle_still_is(
+    survey: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: int,
+    names: set[str],
+) -> None:
+    write_colourist(tmp_path, "attngan")
+    kept = {"minutes": minutes, "scores": {"is": {"value": 3.0}}}
+    (tmp_path / f"scores-{minutes}.json").write_text(json.dumps(kept), encoding="utf-8")
+    monkeypatch.setattr(survey, "METRICS", ("is", "vs"))
+    monkeypatch.setattr(survey, "score", lambda wanted, drawn: {each: {} for each in wanted})
+    found = survey.point("attngan", tmp_path, minutes)
+    assert found["scores"].keys() == names
+    assert found["scores"]["is"] == {"value": 3.0}
+    assert survey.point("attngan", tmp_path, minutes) == found
+
+
 def test_shuffled_captions_keep_all_texts_and_all_facts_but_part_them(
     survey: ModuleType, tmp_path: Path
 ) -> None:
