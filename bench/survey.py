@@ -37,7 +37,7 @@ from t2i.runtime.score.references import CAPTIONS
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "docs" / "survey" / "rows"
 WORK = ROOT / "runs" / "survey"
-METRICS = ("attributes", "r-precision", "fid", "is", "diversity")
+METRICS = ("attributes", "r-precision", "vs", "fid", "is", "diversity")
 MINUTES = (5, 10, 15, 20)
 """When a system is scored; the last is the end."""
 TRAINING = ("--preset", "birds", "--precision", "bf16", "--set", "threads=1")
