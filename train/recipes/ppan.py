@@ -115,7 +115,7 @@ def _paper(pictures: int, kind: Literal["cub", "folder"]) -> Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=1500, batch_size=16, sample_every=250, checkpoint_every=250),
+    loop=LoopSettings(steps=3000, batch_size=16, sample_every=250, checkpoint_every=250),
     data=data.Settings(
         kind="birds",
         px=(16, 32, 64),
@@ -131,8 +131,8 @@ _BIRDS = Settings(
     condition_size=64,
     noise_size=32,
     generator_width=16,
-    critic_width=128,
-    code_size=128,
+    critic_width=64,
+    code_size=64,
     pieces_px=64,
     likeness=0.5,  # the judge's maps then weigh about as much as the critics' pairs
     divergence=0.5,
