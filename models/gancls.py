@@ -170,15 +170,11 @@ def networks(settings: Settings) -> dict[str, nn.Module]:
     return drawing | ({"style": StyleEncoder(settings)} if settings.style_width else {})
 
 
-def initialise(network: nn.Module, deviation: float = 0.02) -> None:
-    """Start a generator, a critic or a style encoder as the official code does (`weights_init`).
-
-    Args:
-        deviation: of the weights; see StackGAN's.
-    """
+def initialise(network: nn.Module) -> None:
+    """Start a generator, a critic or a style encoder as the official code does (`weights_init`)."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(module.weight, 0.0, deviation)
+            nn.init.normal_(module.weight, 0.0, 0.02)
         elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)

@@ -50,8 +50,6 @@ class Settings:
     """Critics judge pictures without their sentence too; False is the paper's ablation."""
     divergence: float = 4.0
     """λ of the condition's divergence from the standard normal."""
-    deviation: float = 0.02
-    """Of the first weights; narrow networks need more."""
     learning_rate: float = 2e-4
     halve_epochs: int | None = None
     """The learning rate is halved in each epoch, counted from 1, that this number divides."""
@@ -95,11 +93,10 @@ _BIRDS = Settings(
     condition_size=64,
     noise_size=32,
     generator_width=16,
-    critic_width=64,
-    code_size=64,
+    critic_width=128,
+    code_size=128,
     pieces_px=64,
     divergence=0.5,
-    deviation=0.04,
     learning_rate=5e-4,
     average=0.998,
 )
@@ -116,7 +113,6 @@ PRESETS: dict[str, Settings] = {
         critic_width=48,
         code_size=48,
         pieces_px=32,
-        deviation=0.05,
         learning_rate=1e-3,
         average=0.95,
     ),
@@ -157,7 +153,7 @@ class HDGan:
         critics = hdgan.critics(self.network).to(device)
         self.critics = [each for each in critics.values() if isinstance(each, hdgan.Critic)]
         for network in (self.generator, critics):
-            initialise(network, settings.deviation)
+            initialise(network)
         if settings.enlarged:
             for part in self.generator.stream():
                 part.eval().requires_grad_(requires_grad=False)
