@@ -252,8 +252,10 @@ def _parting(manifest: "Manifest") -> Iterator[str]:
     if not all(name and name.isprintable() for name in names) or len(set(names)) < len(names):
         yield "parts: one has a name that cannot be printed, or the name of another"
     outputs = [each for graph in manifest.graphs if graph.role == "image" for each in graph.outputs]
-    maps = [(each.dtype, each.shape[1:2], len(each.shape)) for each in outputs]
-    if ("float32", (len(names),), 4) not in maps or "parts" not in {each.name for each in outputs}:
+    maps = [
+        (each.dtype, each.shape[1:2], len(each.shape)) for each in outputs if each.name == "parts"
+    ]
+    if maps != [("float32", (len(names),), 4)]:
         yield f"parts: the image graph has no output `parts`, float32 (B, {len(names)}, h, w)"
 
 

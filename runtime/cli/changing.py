@@ -132,10 +132,10 @@ def _painter(request: Request) -> Painter:
             "each by a throw of dice that depends on those before",
             hint=f"take a bundle that draws from noise, such as {MODEL}",
         )
-    if bundle.manifest.condition == "none":
+    if bundle.manifest.condition in ("vector", "none"):
         raise UsageError(
             f"{bundle.name} reads no captions, so none can change its pictures",
-            hint="`t2i-run --list` shows what reads captions",
+            hint=f"take a bundle that does, such as {MODEL}; `t2i-run --list` shows them",
         )
     return Painter(bundle, device=request.device, threads=request.threads)
 

@@ -87,7 +87,7 @@ class Request:
             raise UsageError(f"{self.confusion} is no .png", hint="end --confusion with .png")
         if self.captions and "edit" in many:
             raise UsageError(
-                "edit changes captions of its own, and reads no --captions",
+                "edit changes captions of its own, of drawn birds, and reads no --captions",
                 hint="score edit by itself, without --captions",
             )
         for name in self.bundles:
