@@ -149,6 +149,7 @@ def _manifest(
         precision=precision,
         attributes=dict(host.attributes),
         logit_scale=host.logit_scale,
+        parts=host.parts,
     )
 
 

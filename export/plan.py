@@ -52,6 +52,8 @@ class Host:
     pixels: Literal["truncate", "round"] = "round"
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What the `image` graph reads in pictures: each attribute's values, in their order."""
+    parts: tuple[str, ...] = ()
+    """What the `image` graph tells of each pixel: the part of a bird that it shows."""
     logit_scale: float | None = None
     """What cosines are multiplied by before a softmax, where that was learnt."""
 

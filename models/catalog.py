@@ -76,6 +76,7 @@ CATALOG = {
         pipeline="gan",
         parent="attngan",
     ),
+    "parts": System("parts", "Parts", "this project", family="judging", pipeline="features"),
     "ppan": System("ppan", "PPAN", "Gao et al., AAAI 2019", family="gan", pipeline="gan"),
     "stackgan": System(
         "stackgan", "StackGAN", "Zhang et al., ICCV 2017", family="gan", pipeline="gan"

@@ -181,6 +181,9 @@ class Manifest:
     logit_scale: float | None = None
     """What the cosines of pictures and captions are multiplied by before a softmax, where that
     was learnt."""
+    parts: tuple[str, ...] = ()
+    """What a pixel of a picture may show, in the order of the probabilities that the output `parts`
+    of the `image` graph gives; the first is the background."""
 
 
 @dataclass(frozen=True)

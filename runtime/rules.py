@@ -47,6 +47,7 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _drawing,
         _inverting,
         _reading,
+        _parting,
         _describing,
     )
     for rule in rules:
@@ -241,6 +242,21 @@ def _reading(manifest: "Manifest") -> Iterator[str]:
     logits = [(each.dtype, each.shape[1:]) for each in outputs if each.name == "attributes"]
     if logits != [("float32", (width,))]:
         yield f"attributes: the image graph has no output `attributes`, float32 (B, {width})"
+
+
+def _parting(manifest: "Manifest") -> Iterator[str]:
+    """What a pixel may show has names, and a map each."""
+    names = manifest.parts
+    if not names:
+        return
+    if not all(name and name.isprintable() for name in names) or len(set(names)) < len(names):
+        yield "parts: one has a name that cannot be printed, or the name of another"
+    outputs = [each for graph in manifest.graphs if graph.role == "image" for each in graph.outputs]
+    maps = [
+        (each.dtype, each.shape[1:2], len(each.shape)) for each in outputs if each.name == "parts"
+    ]
+    if maps != [("float32", (len(names),), 4)]:
+        yield f"parts: the image graph has no output `parts`, float32 (B, {len(names)}, h, w)"
 
 
 def _describing(manifest: "Manifest") -> Iterator[str]:

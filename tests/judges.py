@@ -63,6 +63,34 @@ def write_judge(
     return bundle
 
 
+def write_parts(
+    folder: Path, map_of: np.ndarray, names: tuple[str, ...], name: str = "birds-parts"
+) -> Path:
+    """A bundle that sees the same parts in every picture: a map (h, w) of their numbers."""
+    shares = (map_of == np.arange(len(names))[:, None, None]).astype(np.float32)
+    parts = Tensor("parts", "float32", ("B", *shares.shape))
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3]),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "shares"], ["parts"]),
+    ]
+    weights = {"zero": np.array(0, np.float32), "shares": shares[None]}
+    made = model("image", nodes, weights, (PICTURES,), (parts,))
+    bundle = begin(folder, name, {"image": made})
+    save_manifest(
+        bundle,
+        replace(
+            bare(bundle, name),
+            pipeline="features",
+            condition="none",
+            text=None,
+            graphs=(graph(bundle, "image", (PICTURES,), (parts,)),),
+            parts=names,
+        ),
+    )
+    return bundle
+
+
 def write_matcher(folder: Path, name: str = "matcher") -> Path:
     """A bundle of scores: a picture's code is its mean colour, a sentence that of its words."""
     code = Tensor("code", "float32", ("B", 3))

@@ -45,7 +45,8 @@ class Request:
         if not self.captions:
             raise UsageError(
                 "say what to draw in the style of the picture",
-                hint='such as: t2i-edit bird.png "a blue bird" --model gancls-birds',
+                hint='such as: t2i-edit bird.png "a blue bird" --model gancls-birds; or change a '
+                'caption: t2i-edit --from "a red bird" "a blue bird"',
             )
         if self.model is None:
             raise UsageError("say with --model which bundle draws", hint=_who_can())

@@ -4,7 +4,9 @@ from t2i.runtime import terminal
 from t2i.runtime.records import encode
 from t2i.runtime.score.protocol import Part, Result
 
-PARTS = ("what is said", "seen", "95 %", "of")
+PARTS = ("part", "share", "95 %", "of")
+HEADS = {"attributes": ("what is said", "seen", *PARTS[2:])}
+"""Of metrics whose parts have names of their own."""
 
 
 def tell(result: Result, *, as_json: bool) -> None:
@@ -24,7 +26,8 @@ def tell(result: Result, *, as_json: bool) -> None:
         terminal.report(f"{part.name} {part.value:.4f}")
     elif result.parts:
         rendered = any(part.rendered is not None for part in result.parts)
-        columns = (*PARTS, "rendered pictures") if rendered else PARTS
+        columns = HEADS.get(result.metric, PARTS)
+        columns = (*columns, "rendered pictures") if rendered else columns
         terminal.table(columns, [_row(part)[: len(columns)] for part in result.parts])
 
 

@@ -17,6 +17,7 @@ t2i-score ssim photographs drawings --map maps  # and where they are alike
 t2i-score fid,is photographs drawings           # two sets; the reference comes first
 t2i-score attributes,r-precision,fid,is,diversity --model birds   # draw and score in one stream
 t2i-score attributes --model birds --captions test.jsonl --total 2000 --json
+t2i-score edit --model birds --total 100        # does one word change what it names, and only that?
 
 Score pictures.
 
@@ -31,6 +32,7 @@ r-precision  pictures and captions: share that finds its own among 100
 vs           pictures and captions: mean similarity to their own, -1 to 1
 clip         pictures and captions: 100 times the cosine in the space of a CLIP
 diversity    --model only: distance of features between pictures of one caption
+edit         --model only: share that stays outside of what a changed word names, if it shows
 
 Of two folders, metrics of pairs compare pictures with the same file name; what has no partner is
 named and left out, or an error with --strict. Nothing is resized. The other metrics see each
@@ -38,6 +40,9 @@ picture of a folder or, with --model, each picture as it is drawn: nothing is wr
 bundle of drawn birds draws its own 2,000 test captions unless --captions names others: lines of a
 .jsonl may tell in `facts` what a caption states, which attributes needs. Captions of a folder come
 from t2i-run, or from a metadata.jsonl in it: {"file_name": "1.png", "text": "a red bird"}.
+
+edit draws captions of its own, 500 at most, before and after one word is changed, from the same
+noise; --total says how many of them.
 
 REAL may be a folder or an .npz of statistics with mu and sigma. --with METRIC=BUNDLE chooses which
 network looks at the pictures. Compare numbers only where the networks and the counts are the same.

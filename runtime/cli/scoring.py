@@ -16,6 +16,7 @@ from t2i.runtime.pictures import write_whole
 from t2i.runtime.score import pairs, sets
 from t2i.runtime.score.attributes import MAIN, Attributes
 from t2i.runtime.score.confusion import confusion_sheet
+from t2i.runtime.score.edits import Edited
 from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.metrics import choose
 from t2i.runtime.score.pairs import PairMetric
@@ -84,6 +85,11 @@ class Request:
             )
         if self.confusion and self.confusion.suffix.lower() != ".png":
             raise UsageError(f"{self.confusion} is no .png", hint="end --confusion with .png")
+        if self.captions and "edit" in many:
+            raise UsageError(
+                "edit changes captions of its own, of drawn birds, and reads no --captions",
+                hint="score edit by itself, without --captions",
+            )
         for name in self.bundles:
             if name not in many:
                 raise UsageError(
@@ -141,7 +147,10 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
     for name, bundle in chosen.items():
         if bundle not in extractors:
             extractors[bundle] = _extractor(name, bundle, request)
-    _introduce(source, chosen)
+    for each in {id(each): each for each in sources.values()}.values():
+        if isinstance(each, Edited):
+            remarks.tell_what_was_not_read(each.painter, each.jobs, {}, None)
+    _introduce(sources, chosen)
     return [
         Work.begin(
             name,
@@ -210,13 +219,15 @@ def _extractor(metric: str, bundle: str, request: Request) -> Extractor:
         ) from error
 
 
-def _introduce(source: Source, chosen: Mapping[str, str]) -> None:
+def _introduce(sources: Mapping[str, Source], chosen: Mapping[str, str]) -> None:
     """How many pictures, and who looks at them."""
-    by = [
-        f"{', '.join(name for name in chosen if chosen[name] == bundle)} by {bundle}"
-        for bundle in dict.fromkeys(chosen.values())
-    ]
-    terminal.say(" · ".join([f"{source.name}: {len(source):,} pictures", *by]))
+    for source in {id(each): each for each in sources.values()}.values():
+        metrics = [name for name, each in sources.items() if each is source]
+        by = [
+            f"{', '.join(name for name in metrics if chosen[name] == bundle)} by {bundle}"
+            for bundle in dict.fromkeys(chosen[name] for name in metrics)
+        ]
+        terminal.say(" · ".join([f"{source.name}: {len(source):,} pictures", *by]))
 
 
 def _refuse_what_is_there(request: Request) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from t2i.runtime.errors import UsageError, did_you_mean
-from t2i.runtime.score import diversity
+from t2i.runtime.score import diversity, locality
 from t2i.runtime.score.attributes import Attributes
 from t2i.runtime.score.clip import ClipScore
 from t2i.runtime.score.fid import Fid
@@ -81,6 +81,18 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "birds-perceptual",
         diversity.Diversity,
         draws=diversity.draws,
+    ),
+    "edit": SetMetric(
+        "of captions changed in one word and drawn from the same noise: share of the picture "
+        "outside the changed parts that stayed (no channel differs by more than 8 levels of 255) "
+        "where a judge sees the new value and saw another before, 0 where not; mean over edits, "
+        "its interval normal. The parts are where a network finds them in either picture, grown "
+        "by 1/32 of the side; changes are mean absolute differences over 255; other intervals "
+        "of Wilson for what is counted",
+        "",
+        "birds-features",
+        locality.Locality,
+        draws=locality.draws,
     ),
 }
 

@@ -202,14 +202,7 @@ class Drawn:
         return self.total
 
     def batches(self, size: int) -> Iterator[list[Shown]]:
-        shown = []
-        for drawn in paint(self.painter, self.jobs, batch_size=size):
-            shown.append(Shown(drawn.pixels, drawn.job.line))
-            if len(shown) == size:
-                yield shown
-                shown = []
-        if shown:
-            yield shown
+        return painted(self.painter, self.jobs, size)
 
     def repeated(self, captions: int, seeds: int) -> "Drawn":
         """In the order, and with the seeds, in which `t2i-run` counts the pictures of a caption."""
@@ -226,6 +219,18 @@ class Drawn:
             return self.painter.read(line.caption)
         except TextError as error:
             raise TextError(f"{self.file}, line {line.number}: {error}", hint=error.hint) from error
+
+
+def painted(painter: Painter, jobs: Sequence[Job], size: int) -> Iterator[list[Shown]]:
+    """Pictures as a bundle draws them, `size` at once; each has the caption of its line."""
+    shown = []
+    for drawn in paint(painter, jobs, batch_size=size):
+        shown.append(Shown(drawn.pixels, drawn.job.line))
+        if len(shown) == size:
+            yield shown
+            shown = []
+    if shown:
+        yield shown
 
 
 def source_of(pictures: Pictures) -> Source:

@@ -86,6 +86,20 @@ def test_a_picture_lends_its_style_where_a_graph_tells_it(drawing: Column, tmp_p
         assert "cannot tell the style of a picture" in done.stderr
 
 
+def test_another_caption_from_the_same_noise_tells_what_changed(
+    drawing: Column, tmp_path: Path
+) -> None:
+    start, end, *_ = drawing.captions
+    order = [f"--from={start}", end, f"--model={drawing.path}", f"--out={tmp_path / 'x.png'}"]
+    told = json.loads(command(edit_app, [*order, "--seed=7", "--json"]))
+    painter = load(drawing.path, device="cpu", threads=1)
+    noises = [each.name for each in painter.manifest.noise]
+    before, after = painter.draw([start, end], seed=7, hold=noises).astype(int)
+    compared = after[:, ::-1] if told["mirrored"] else after
+    assert told["mean_levels"] == pytest.approx(np.abs(compared - before).mean(), abs=1)
+    assert told["changed"] > 0
+
+
 def test_a_caption_is_taken_for_a_class_where_there_are_classes(
     drawing: Column, tmp_path: Path
 ) -> None:

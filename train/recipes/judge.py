@@ -7,7 +7,7 @@ Source:
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -120,7 +120,7 @@ class Judge:
                     lr=settings.learning_rate,
                     weight_decay=settings.decay,
                 ),
-                schedule=lambda step: rate(settings, step),
+                schedule=lambda step: rate(step, settings.warmup_steps, settings.loop.steps),
             )
         }
 
@@ -163,7 +163,18 @@ def mirrored(pictures: Tensor, turned: Tensor) -> Tensor:
     return torch.where(turned[:, None, None, None], pictures.flip(3), pictures)
 
 
-def worn(pictures: Tensor, settings: Settings) -> Tensor:
+class Wear(Protocol):
+    """How worn pictures may be: the greatest amounts, as `Settings` explains them."""
+
+    @property
+    def blur(self) -> float: ...
+    @property
+    def noise(self) -> float: ...
+    @property
+    def light(self) -> float: ...
+
+
+def worn(pictures: Tensor, settings: Wear) -> Tensor:
     """Pictures as networks may draw them: some softer, some noisier, some lighter or darker."""
     pictures = pictures.lerp(blurred(pictures), amounts(pictures, settings.blur))
     pictures = pictures + amounts(pictures, settings.noise) * torch.randn_like(pictures)
@@ -184,10 +195,10 @@ def blurred(pictures: Tensor) -> Tensor:
     return pictures
 
 
-def rate(settings: Settings, step: int) -> float:
-    """Factor of the learning rate."""
-    rising = (step + 1) / settings.warmup_steps
-    falling = 0.5 * (1 + math.cos(math.pi * step / settings.loop.steps))
+def rate(step: int, warmup_steps: int, steps: int) -> float:
+    """Factor of the learning rate: it rises at first, and falls to zero along a cosine."""
+    rising = (step + 1) / warmup_steps
+    falling = 0.5 * (1 + math.cos(math.pi * step / steps))
     return min(rising, falling)
 
 

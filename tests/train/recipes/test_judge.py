@@ -121,7 +121,8 @@ def test_some_pictures_are_seen_from_the_smaller_size(birds: tuple[Source, Batch
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
-    rates = [judge.rate(TOY, step) for step in range(TOY.loop.steps)]
+    steps = TOY.loop.steps
+    rates = [judge.rate(step, TOY.warmup_steps, steps) for step in range(steps)]
     top = rates.index(max(rates))
     assert rates[0] < 0.3
     assert 0.9 < rates[top] <= 1

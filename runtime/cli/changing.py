@@ -1,0 +1,182 @@
+"""What `t2i-edit --from CAPTION` does: other captions from the same noise, and what changed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from t2i.runtime import noise, places, terminal
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.captions import Line
+from t2i.runtime.cli import remarks
+from t2i.runtime.cli.drawing import refuse_files_there
+from t2i.runtime.cli.request import PNG
+from t2i.runtime.difference import Difference, is_turned
+from t2i.runtime.draw import Painter
+from t2i.runtime.errors import BundleError, UsageError
+from t2i.runtime.jobs import Drawn, paint, read_jobs
+from t2i.runtime.pictures import ENDINGS, Pixels, free_name, grid, save_png
+
+MODEL = "birds"
+"""Draws unless another is asked for."""
+AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line of `t2i-edit --from`, once it is parsed."""
+
+    start: str
+    captions: tuple[str, ...]
+    model: str | None
+    seed: int
+    out: Path | None
+    grid: bool
+    force: bool
+    device: str
+    threads: int | None
+    as_json: bool
+
+    def check(self) -> None:
+        """Refuse what is wrong with the command line alone.
+
+        Raises:
+            UsageError: it says too little, or contradicts itself.
+        """
+        if not self.captions:
+            raise UsageError(
+                "say what the caption of --from becomes",
+                hint='such as: t2i-edit --from "a red bird" "a blue bird"',
+            )
+        if Path(self.captions[0]).suffix.lower() in ENDINGS:
+            raise UsageError(
+                f"--from draws from noise, and {self.captions[0]} is a picture",
+                hint="leave out the picture; or --from, to draw in the style of the picture",
+            )
+        if self.grid:
+            raise UsageError("--from always makes one sheet", hint="leave out --grid")
+        if self.out and self.out.suffix.lower() != PNG:
+            raise UsageError(f"--out {self.out} is no .png", hint=f"such as --out {self.out}.png")
+        if self.seed >= noise.SEEDS:
+            raise UsageError("the seed is too large", hint="it must be below 2^38")
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One caption, drawn from the noise of another's picture."""
+
+    before: Drawn
+    after: Drawn
+    turned: bool
+    """Whether the caption turned the picture round: then its mirror image is compared."""
+    difference: Difference
+
+    @classmethod
+    def between(cls, before: Drawn, after: Drawn) -> "Changed":
+        turned = is_turned(before.pixels, after.pixels)
+        compared = after.pixels[:, ::-1] if turned else after.pixels
+        return cls(before, after, turned, Difference.between(before.pixels, compared))
+
+    @property
+    def cells(self) -> tuple[Pixels, Pixels, Pixels]:
+        """A row of the sheet."""
+        return self.before.pixels, self.after.pixels, self.difference.map
+
+
+def change(request: Request) -> None:
+    """Draw captions from the noise of another, and tell how much of its picture changes.
+
+    Raises:
+        PictureError: what is there would be replaced.
+        BundleError: there is no such bundle, or its noise cannot be held.
+        TextError: a caption cannot be drawn.
+    """
+    request.check()
+    if request.out and not request.force:
+        refuse_files_there([request.out])
+    painter = _painter(request)
+    remarks.introduce(painter, request.seed)
+    began = perf_counter()
+    made = list(_changed(painter, request))
+    sheet = grid(np.stack([cell for each in made for cell in each.cells]), columns=3)
+    path = request.out or free_name(Path(), f"{request.start} to {request.captions[0]}")
+    signature = {"bundle": painter.manifest.name, "sha256": painter.bundle.sha256}
+    save_png(
+        sheet,
+        path,
+        caption="\n".join(request.captions),
+        seed=request.seed,
+        further={"from": request.start},
+        **signature,
+    )
+    seconds = perf_counter() - began
+    for each in made:
+        if request.as_json:
+            told = {**_record(each), "from": request.start, **signature}
+            terminal.print_json({"file": str(path), **told, "seconds": round(seconds, 3)})
+        else:
+            terminal.report(_in_words(each))
+    if not request.as_json:
+        size = f"{sheet.shape[1]} × {sheet.shape[0]}"
+        terminal.report(f"wrote {path} (before, after, difference; {size}, {seconds:.2f} s)")
+
+
+def _painter(request: Request) -> Painter:
+    bundle = Bundle.load(places.find(request.model or MODEL))
+    if bundle.manifest.pipeline == "tokens":
+        raise BundleError(
+            f"the noise of {bundle.name} cannot be held: it draws its pictures token by token, "
+            "each by a throw of dice that depends on those before",
+            hint=f"take a bundle that draws from noise, such as {MODEL}",
+        )
+    if bundle.manifest.condition in ("vector", "none"):
+        raise UsageError(
+            f"{bundle.name} reads no captions, so none can change its pictures",
+            hint=f"take a bundle that does, such as {MODEL}; `t2i-run --list` shows them",
+        )
+    return Painter(bundle, device=request.device, threads=request.threads)
+
+
+def _changed(painter: Painter, request: Request) -> Iterator[Changed]:
+    """Each caption beside that of --from; all pictures are of one seed."""
+    lines = [Line(n, text) for n, text in enumerate((request.start, *request.captions), 1)]
+    for line in lines:
+        painter.read(line.caption)  # all can be drawn, or nothing is
+    jobs, bad = read_jobs(painter, lines, seed=request.seed, count=1)
+    remarks.tell_what_was_not_read(painter, jobs, bad, None)
+    alike = [replace(job, seed=request.seed) for job in jobs]
+    before, *others = paint(painter, alike, batch_size=AT_ONCE)
+    for after in others:
+        if after.job.reading.words == before.job.reading.words:
+            terminal.warn(
+                f"{painter.manifest.name} reads the same in {after.job.caption!r} as in "
+                f"{request.start!r}: nothing changes",
+                hint="say it in words that it knows",
+            )
+        yield Changed.between(before, after)
+
+
+def _record(made: Changed) -> dict[str, Any]:
+    job, difference = made.after.job, made.difference
+    return {
+        "caption": job.caption,
+        "seed": job.seed,
+        "words": job.reading.words,
+        "unknown": job.reading.unknown,
+        "surplus": job.reading.surplus,
+        "changed": round(difference.share, 6),
+        "mean_levels": round(difference.mean, 4),
+        "mirrored": made.turned,
+    }
+
+
+def _in_words(made: Changed) -> str:
+    difference = made.difference
+    turned = "turned round, so its mirror image is compared; " if made.turned else ""
+    return (
+        f"{made.after.job.caption}: {turned}{100 * difference.share:.1f} % of the pixels changed, "
+        f"{difference.mean:.1f} of 255 levels on average"
+    )
