@@ -93,6 +93,11 @@ def require_sense(settings: Settings) -> None:
             f"the pictures in {settings.folder} have classes, but no captions",
             hint='list them in a metadata.jsonl: {"file_name": "1.png", "text": "a red bird"}',
         )
+    if settings.retold and settings.condition != "caption":
+        raise UsageError(
+            f"pictures are to be told twice, and a {settings.condition} is no caption",
+            hint="pass --set retold=false, or --set condition=caption",
+        )
     if settings.condition == "vector" and settings.kind == "birds":
         raise UsageError(
             "drawn birds are told in ever new words, which no file of vectors holds",
