@@ -69,6 +69,9 @@ CATALOG = {
         parent="attngan",
     ),
     "ppan": System("ppan", "PPAN", "Gao et al., AAAI 2019", family="gan", pipeline="gan"),
+    "sdgan": System(
+        "sdgan", "SD-GAN", "Yin et al., CVPR 2019", family="gan", pipeline="gan", parent="attngan"
+    ),
     "stackgan": System(
         "stackgan", "StackGAN", "Zhang et al., ICCV 2017", family="gan", pipeline="gan"
     ),
