@@ -275,5 +275,5 @@ RENAMES = {
     },
     "critic": {**attngan.RENAMES["critic"], "feature": "feature"},
 }
-"""AttnGAN's official names -> ours, where a layer is AttnGAN's. SD-GAN has no official code: its own
+"""AttnGAN's official names -> ours, where a layer is AttnGAN's. There is no code of SD-GAN: its own
 layers have our names."""
