@@ -57,26 +57,19 @@ class Cues(nn.Module):
         normal (B, C, N) at N places, text of E channels -> scale, shift (B, C, N) or (B, C, 1)
     """
 
+    plain: Tensor
+
     def __init__(self, norm: sdgan.ConditionedNorm) -> None:
         super().__init__()
-        found = {type(cue): cue for cue in norm.cues}
-        sentence, words = found.get(sdgan.SentenceCue), found.get(sdgan.WordCue)
-        plain = torch.cat([norm.gain, norm.offset])[:, None]
-        self.register_buffer("plain", plain)
-        self.sentence = sentence
-        self.key = self.said = None
-        if isinstance(words, sdgan.WordCue):
-            statistics, project = norm.statistics, words.attend.project.weight[:, :, 0, 0]
-            assert statistics.running_mean is not None
-            assert statistics.running_var is not None
-            spread = (statistics.running_var + statistics.eps).sqrt()
-            compared = spread[:, None] * project
-            self.key = _each(torch.cat([compared, statistics.running_mean[None] @ project]))
-            says = [each.weight[:, :, 0, 0] @ project for each in (words.scale, words.shift)]
-            biases = [each.bias for each in (words.scale, words.shift) if each.bias is not None]
-            self.said = _each(torch.cat(says), torch.cat(biases))
-
-    plain: Tensor
+        self.register_buffer("plain", torch.cat([norm.gain, norm.offset])[:, None])
+        self.sentence: sdgan.SentenceCue | None = None
+        self.key: nn.Conv1d | None = None
+        self.said: nn.Conv1d | None = None
+        for cue in norm.cues:
+            if isinstance(cue, sdgan.SentenceCue):
+                self.sentence = cue
+            if isinstance(cue, sdgan.WordCue):
+                self.key, self.said = _of_words(cue, norm.statistics)
 
     def forward(self, normal: Tensor, text: EncodedText) -> tuple[Tensor, Tensor]:
         said = self.plain
@@ -86,7 +79,7 @@ class Cues(nn.Module):
         if self.key is None or self.said is None:
             scale, shift = said.chunk(2, dim=-2)
             return scale, shift
-        key = self.key(text.words)  # what σ x̂ is compared with, and last what μ is
+        key = self.key(text.words)
         logits = normal.transpose(1, 2) @ key[:, :-1] + key[:, -1:]
         shares = logits.masked_fill(~text.mask.unsqueeze(1), float("-inf")).softmax(dim=2)
         mixed = (self.said(text.words) + said) @ shares.transpose(1, 2)
@@ -129,6 +122,19 @@ class CornersHead(nn.Module):
         return self.rest(self.conv(corners.unbind(2)))
 
 
+def _of_words(cue: sdgan.WordCue, statistics: nn.BatchNorm2d) -> tuple[nn.Conv1d, nn.Conv1d]:
+    """What places of x̂ are compared with, and last what μ is; what words say of scale and shift."""
+    mean, variance = statistics.running_mean, statistics.running_var
+    assert mean is not None
+    assert variance is not None
+    project = cue.attend.project.weight[:, :, 0, 0]
+    spread = (variance + statistics.eps).sqrt()
+    key = torch.cat([spread[:, None] * project, mean[None] @ project])
+    says = [each.weight[:, :, 0, 0] @ project for each in (cue.scale, cue.shift)]
+    biases = [each.bias for each in (cue.scale, cue.shift) if each.bias is not None]
+    return _each(key), _each(torch.cat(says), torch.cat(biases))
+
+
 def _each(weight: Tensor, bias: Tensor | None = None) -> nn.Conv1d:
     """A linear map (outputs, E) of each word by itself."""
     conv = nn.Conv1d(weight.shape[1], weight.shape[0], 1, bias=bias is not None)
@@ -139,6 +145,7 @@ def _each(weight: Tensor, bias: Tensor | None = None) -> nn.Conv1d:
 
 
 def faster(drawing: nn.Module) -> nn.Module:
+    """All norms folded; the last map stays in corners, as only its head reads it."""
     drawing = rewrite(drawing)
     assert isinstance(drawing, attngan.Drawing)
     generator = drawing.generator
@@ -155,10 +162,8 @@ def faster(drawing: nn.Module) -> nn.Module:
 
 def _folded(generator: sdgan.Generator) -> Iterator[FoldedUp]:
     """Every layer that grows, replaced, in the order in which they do."""
-    first = generator.first
-    for place, up in enumerate(first.grow):
-        first.grow[place] = FoldedUp(up)
-        yield first.grow[place]
-    for stage in generator.refine:
-        stage.grow = FoldedUp(stage.grow)
-        yield stage.grow
+    for name, up in list(generator.named_modules()):
+        if isinstance(up, sdgan.ConditionedUp):
+            folded = FoldedUp(up)
+            generator.set_submodule(name, folded)
+            yield folded

@@ -88,6 +88,10 @@ def require_sense(settings: Settings) -> None:
             f"data of kind {settings.kind!r} lie in a folder, and none is given",
             hint="pass --data FOLDER",
         )
+    _require_sense_of_condition(settings)
+
+
+def _require_sense_of_condition(settings: Settings) -> None:
     if settings.kind == "classes" and settings.condition != "class":
         raise UsageError(
             f"the pictures in {settings.folder} have classes, but no captions",

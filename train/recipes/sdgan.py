@@ -56,7 +56,7 @@ class Settings(attngan.StagedSettings):
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=3000, batch_size=8, sample_every=500, checkpoint_every=250),
+    loop=LoopSettings(steps=2700, batch_size=8, sample_every=500, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(16, 32, 64), words=32, facing="right", retold=True),
     damsm="birds",
     noise_size=32,
