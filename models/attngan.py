@@ -258,7 +258,7 @@ def initialise(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
             nn.init.orthogonal_(module.weight)
-        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.affine:
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)
         if isinstance(module, nn.Linear) and module.bias is not None:

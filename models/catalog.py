@@ -78,6 +78,9 @@ CATALOG = {
     ),
     "parts": System("parts", "Parts", "this project", family="judging", pipeline="features"),
     "ppan": System("ppan", "PPAN", "Gao et al., AAAI 2019", family="gan", pipeline="gan"),
+    "sdgan": System(
+        "sdgan", "SD-GAN", "Yin et al., CVPR 2019", family="gan", pipeline="gan", parent="attngan"
+    ),
     "stackgan": System(
         "stackgan", "StackGAN", "Zhang et al., ICCV 2017", family="gan", pipeline="gan"
     ),

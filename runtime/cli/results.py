@@ -26,8 +26,8 @@ def tell(result: Result, *, as_json: bool) -> None:
         terminal.report(f"{part.name} {part.value:.4f}")
     elif result.parts:
         rendered = any(part.rendered is not None for part in result.parts)
-        columns = HEADS.get(result.metric, PARTS)
-        columns = (*columns, "rendered pictures") if rendered else columns
+        heads = HEADS.get(result.metric, PARTS)
+        columns = (*heads, "rendered pictures") if rendered else heads
         terminal.table(columns, [_row(part)[: len(columns)] for part in result.parts])
 
 

@@ -22,6 +22,8 @@ class Item:
     """(1, px, px) at the largest size."""
     vector: Tensor | None = None
     """(E,): the sentence as it was encoded elsewhere."""
+    retold: tuple[int, ...] = ()
+    """Tokens of another caption."""
     further: tuple["Said", ...] = ()
     """Captions of other birds."""
 
@@ -55,6 +57,8 @@ class Batch:
     """(B, E): the sentences as they were encoded elsewhere."""
     unpaired: tuple[Tensor, ...] = ()
     """(B, 3, px, px) in [-1, 1]: other pictures, with or without captions."""
+    retold: Tensor | None = None
+    """(B, T) int64: tokens of another caption of each picture."""
     further_tokens: Tensor | None = None
     """(B, F, T) int64: captions of other birds, whose pictures are not there."""
     further_attributes: Tensor | None = None
@@ -78,6 +82,7 @@ class Batch:
             attributes=moved(self.attributes),
             mask=moved(self.mask),
             vectors=moved(self.vectors),
+            retold=moved(self.retold),
             further_tokens=moved(self.further_tokens),
             further_attributes=moved(self.further_attributes),
         )
@@ -88,13 +93,15 @@ def collate(items: Sequence[Item], step: int = 0) -> Batch:
     first = items[0]
     masks = [item.mask for item in items if item.mask is not None]
     vectors = [item.vector for item in items if item.vector is not None]
+    retold = [item.retold for item in items if item.retold]
+    tokens = padded([*(item.tokens for item in items), *retold])
     further = [said for item in items for said in item.further]
     shape = (len(items), -1)
     return Batch(
         images=tuple(
             torch.stack(sizes) for sizes in zip(*(item.images for item in items), strict=True)
         ),
-        tokens=padded([item.tokens for item in items]),
+        tokens=tokens[: len(items)],
         labels=torch.tensor([item.label for item in items]),
         captions=tuple(item.caption for item in items),
         noise=None if first.noise is None else torch.tensor([item.noise for item in items]),
@@ -103,6 +110,7 @@ def collate(items: Sequence[Item], step: int = 0) -> Batch:
         else torch.tensor([item.attributes for item in items]),
         mask=torch.stack(masks) if masks else None,
         vectors=torch.stack(vectors) if vectors else None,
+        retold=tokens[len(items) :] if retold else None,
         further_tokens=padded([said.tokens for said in further]).unflatten(0, shape)
         if further
         else None,

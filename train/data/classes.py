@@ -43,7 +43,7 @@ class Named(Dataset):
     def item(self, index: int, visit_seed: int) -> Item:
         item = self.pictures.item(index, visit_seed)
         name = self.classes[item.label]
-        return replace(item, tokens=(1 + item.label,), caption=name, further=())
+        return replace(item, tokens=(1 + item.label,), caption=name, retold=(), further=())
 
     def fixed(self, count: int) -> Batch:
         batch = self.pictures.fixed(count)

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from t2i.train.recipe import Source
 
 
-UNPAIRED, CAPTIONED = 1, 2
-"""Keys of the orders in which pictures are visited by themselves, and are chosen to have captions.
+UNPAIRED, CAPTIONED, RETOLD = 1, 2, 3
+"""Keys of the orders in which pictures are visited by themselves, and are chosen to have captions;
+and of the dice that tell a picture again.
 """
 
 

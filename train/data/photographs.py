@@ -15,7 +15,7 @@ from t2i.runtime.errors import DataError, PictureError
 from t2i.runtime.pictures import read_picture
 from t2i.runtime.text import words_of
 from t2i.train.data.batch import Batch, Item, collate
-from t2i.train.data.dataset import Dataset, tokenizer_of
+from t2i.train.data.dataset import RETOLD, Dataset, tokenizer_of
 from t2i.train.data.dice import Dice, mix, mix_text
 from t2i.train.data.settings import Settings, Split
 
@@ -51,7 +51,8 @@ class Photographs(Dataset):
     def __init__(self, settings: Settings, collection: Collection, split: Split) -> None:
         """
         Raises:
-            DataError: a picture is missing or has no caption, or only some have labels.
+            DataError: a picture is missing or has no caption, only some have labels, or none has
+                two captions where there must be another.
         """
         words: tuple[str, ...] = ()
         if not settings.tokens:  # byte pairs read any script
@@ -74,6 +75,13 @@ class Photographs(Dataset):
             _readable(each, known, whole=settings.captions_fraction == 1)
             for each in (collection.train if split == "train" else collection.held_out)
         )
+        twice = any(len(set(each.captions)) > 1 for each in self.pictures)
+        if settings.retold and split == "train" and not twice:
+            raise DataError(
+                "pictures are to be told twice, and none has two captions",
+                hint='write several, as in "text": ["a red bird", "a bird in red"], or pass '
+                "--set retold=false",
+            )
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -87,11 +95,14 @@ class Photographs(Dataset):
         dice = Dice(visit_seed)
         caption = dice.choice(photograph.captions) if photograph.captions else ""
         crop = _crop(_decoded(photograph), self.settings, dice)
+        again = Dice(visit_seed, RETOLD)
+        others = [each for each in photograph.captions if each != caption] or [caption]
         sizes = (crop.resize((px, px), Image.Resampling.BILINEAR) for px in self.settings.px)
         return Item(
             images=tuple(map(_tensor, sizes)),
             tokens=self.tokens(caption, dice) if caption else (),
             caption=caption,
+            retold=self.tokens(again.choice(others), again) if self.settings.retold else (),
             label=-1 if photograph.label is None else self.classes.index(photograph.label),
         )
 

@@ -49,6 +49,8 @@ class Settings:
     unpaired: bool = False
     """With each batch come as many pictures of the whole, with or without captions, by themselves.
     """
+    retold: bool = False
+    """With each picture comes another of its captions; a drawn bird is told in other words."""
     further: int = 0
     """Drawn birds: captions of yet other birds that come with each picture, without theirs."""
     crop: bool = True

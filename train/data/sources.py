@@ -88,10 +88,19 @@ def require_sense(settings: Settings) -> None:
             f"data of kind {settings.kind!r} lie in a folder, and none is given",
             hint="pass --data FOLDER",
         )
+    _require_sense_of_condition(settings)
+
+
+def _require_sense_of_condition(settings: Settings) -> None:
     if settings.kind == "classes" and settings.condition != "class":
         raise UsageError(
             f"the pictures in {settings.folder} have classes, but no captions",
             hint='list them in a metadata.jsonl: {"file_name": "1.png", "text": "a red bird"}',
+        )
+    if settings.retold and settings.condition != "caption":
+        raise UsageError(
+            f"pictures are to be told twice, and a {settings.condition} is no caption",
+            hint="pass --set retold=false, or --set condition=caption",
         )
     if settings.condition == "vector" and settings.kind == "birds":
         raise UsageError(

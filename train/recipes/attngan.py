@@ -221,7 +221,11 @@ class AttnGAN:
 
 def critic_loss(critic: attngan.Critic, real: Tensor, fake: Tensor, sentence: Tensor) -> Tensor:
     """Official `discriminator_loss`: pictures pass the critic separately, heads share features."""
-    features, refused = critic.features(real), critic.features(fake)
+    return refusal(critic, critic.features(real), critic.features(fake), sentence)
+
+
+def refusal(critic: attngan.Critic, features: Tensor, refused: Tensor, sentence: Tensor) -> Tensor:
+    """The critic's loss, from the features of real and of generated pictures."""
     conditional = (
         critic.conditional(features, sentence),
         critic.conditional(refused, sentence),
@@ -235,7 +239,11 @@ def critic_loss(critic: attngan.Critic, real: Tensor, fake: Tensor, sentence: Te
 
 def fool(critic: attngan.Critic, fake: Tensor, sentence: Tensor) -> dict[str, Tensor]:
     """What the generator has to learn from one critic."""
-    features = critic.features(fake)
+    return persuasion(critic, critic.features(fake), sentence)
+
+
+def persuasion(critic: attngan.Critic, features: Tensor, sentence: Tensor) -> dict[str, Tensor]:
+    """The same, from the features of generated pictures."""
     terms = {f"fool_{critic.px}": adversarial.accept(critic.conditional(features, sentence))}
     if critic.has_unconditional:
         terms[f"picture_{critic.px}"] = adversarial.accept(critic.unconditional(features))

@@ -15,7 +15,7 @@ from t2i.train.data.birds.attributes import COLOURS, VALUES, complete, facts_of
 from t2i.train.data.birds.cache import Series
 from t2i.train.data.birds.pose import NOISE
 from t2i.train.data.birds.render import VERSION
-from t2i.train.data.dataset import Dataset, tokenizer_of
+from t2i.train.data.dataset import RETOLD, Dataset, tokenizer_of
 from t2i.train.data.dice import Dice, mix
 from t2i.train.data.settings import Settings, Split
 
@@ -52,6 +52,8 @@ class Birds(Dataset):
         dice = Dice(visit_seed)
         caption = captions.phrase(facts, dice, self.settings.words)
         picture = torch.tensor(pixels).permute(2, 0, 1).contiguous().float().div_(127.5).sub_(1)
+        again = Dice(visit_seed, RETOLD)
+        retold = captions.phrase(facts, again, self.settings.words) if self.settings.retold else ""
         return Item(
             images=_pyramid(picture, self.settings.px),
             tokens=self.tokens(caption, dice),
@@ -60,6 +62,7 @@ class Birds(Dataset):
             noise=self.series.noise(index),
             attributes=attributes.codes,
             mask=_averaged(torch.from_numpy(bird).float()[None], self.settings.px[-1]),
+            retold=self.tokens(retold, again) if retold else (),
             further=tuple(self.said(mix(visit_seed, n)) for n in range(self.settings.further)),
         )
 
