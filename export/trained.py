@@ -27,6 +27,14 @@ class Trained:
     networks: dict[str, nn.Module]
     """By prefix, as `networks()` of the system's file in `models/` names them."""
     tokenizer: bytes
+    official: bool = False
+    """Whether it was official code that trained them."""
+
+    @property
+    def name(self) -> str:
+        """What its bundle is called, but for the precision."""
+        recipe = self.recipe
+        return recipe.system if self.official else f"{recipe.system}-{recipe.preset}"
 
     @property
     def recipe(self) -> runs.Recipe:
