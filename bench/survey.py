@@ -35,6 +35,7 @@ from t2i.runtime.score.references import CAPTIONS
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "docs" / "survey" / "rows"
 WORK = ROOT / "runs" / "survey"
+JUDGED = ("--with", "fid=birds-features", "--with", "is=birds-features")
 METRICS = ("attributes", "r-precision", "fid", "is", "diversity")
 MINUTES = (5, 10, 15, 20)
 """When a system is scored; the last is the end."""
@@ -75,7 +76,7 @@ def point(system: str, folder: Path, minutes: int) -> dict[str, Any]:
             "minutes": round(trained_seconds(folder / "run") / 60, 1),
             "steps": recipe.steps,
             "images_seen": recipe.images_seen,
-            "scores": score(METRICS, [*drawn_by(Bundle.load(bundle)), *some]),
+            "scores": score(METRICS, [*drawn_by(Bundle.load(bundle)), *JUDGED, *some]),
         }
         write_whole(kept, json.dumps(found, ensure_ascii=False).encode())
     point: dict[str, Any] = json.loads(kept.read_bytes())

@@ -12,16 +12,16 @@ def tell(result: Result, *, as_json: bool) -> None:
     if as_json:
         terminal.print_json(encode(result))
         return
-    spread = "" if result.spread is None else f" ± {result.spread:.4g}"
+    spread = "" if result.spread is None else f" ± {_digits(result.spread)}"
     interval = ""
     if result.interval:
         low, high = result.interval
-        interval = f" ({low:.4f} … {high:.4f})"
+        interval = f" ({_digits(low)} … {_digits(high)})"
     unit = f" {result.unit}" if result.unit else ""
-    terminal.report(f"{result.metric} {result.value:.4f}{spread}{interval}{unit}")
+    terminal.report(f"{result.called} {_digits(result.value)}{spread}{interval}{unit}")
     if len(result.parts) == 1:
         (part,) = result.parts
-        terminal.report(f"{part.name} {part.value:.4f}")
+        terminal.report(f"{part.name} {_digits(part.value)}")
     elif result.parts:
         rendered = any(part.rendered is not None for part in result.parts)
         columns = (*PARTS, "rendered pictures") if rendered else PARTS
@@ -32,6 +32,11 @@ def _row(part: Part) -> tuple[str, str, str, int, str]:
     between = " … ".join(map(_percent, part.interval or ()))
     rendered = "" if part.rendered is None else _percent(part.rendered)
     return part.name, _percent(part.value), between, part.count, rendered
+
+
+def _digits(value: float) -> str:
+    """Six that count."""
+    return f"{value:#.6g}"
 
 
 def _percent(share: float) -> str:

@@ -1,13 +1,14 @@
 """What `t2i-score` does with pictures."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from t2i.runtime import noise, terminal
+from t2i.runtime import noise, places, terminal
 from t2i.runtime.captions import STANDARD_INPUT, read_captions
 from t2i.runtime.cli import remarks, results
 from t2i.runtime.draw import load
@@ -16,13 +17,18 @@ from t2i.runtime.pictures import write_whole
 from t2i.runtime.score import pairs, sets
 from t2i.runtime.score.attributes import MAIN, Attributes
 from t2i.runtime.score.confusion import confusion_sheet
-from t2i.runtime.score.features import Extractor
+from t2i.runtime.score.features import INCEPTION, Extractor
+from t2i.runtime.score.fid import STATISTICS
+from t2i.runtime.score.frechet import Statistics
+from t2i.runtime.score.memory import FILE, Memory
 from t2i.runtime.score.metrics import choose
 from t2i.runtime.score.pairs import PairMetric
+from t2i.runtime.score.practice import Practice, practice
 from t2i.runtime.score.protocol import Result
 from t2i.runtime.score.references import CAPTIONS, Rendered, rendered, speaks_of_birds
+from t2i.runtime.score.resize import PYTORCH_FID
 from t2i.runtime.score.sets import SetMetric, Setting, Work
-from t2i.runtime.score.sources import Drawn, Folder, Source
+from t2i.runtime.score.sources import Drawn, Source, Stored
 
 FOLDERS = "two pictures or two folders, the reference first: `t2i-score psnr,ssim A B`"
 PICTURES = "a folder, or a bundle that draws: `t2i-score is FAKE`, `t2i-score is --model birds`"
@@ -40,21 +46,35 @@ class Request:
     total: int | None
     nearest_class: bool
     seed: int
+    protocol: str | None
+    """Name of a whole one."""
+    subset: int | None
+    """Pictures of each subset that KID draws."""
     bundles: Mapping[str, str]
     """Which bundle looks at the pictures for a metric, where another was asked for."""
     confusion: Path | None
     luma: bool
     maps: Path | None
     strict: bool
+    resume: bool
+    """Keep what networks see, and find what they saw before."""
     device: str
     threads: int | None
+    workers: int | None
+    """Threads that decode pictures; as many as there are processors by default."""
     batch_size: int
     as_json: bool
 
     @property
-    def reference(self) -> Path | None:
-        """A folder that stands alone is no reference."""
-        return self.real if self.fake or self.model else None
+    def reference(self) -> Source | Statistics | None:
+        """What REAL holds; a folder that stands alone is no reference."""
+        if not self.real or not (self.fake or self.model):
+            return None
+        known = self.real.suffix == STATISTICS
+        return Statistics.read(self.real) if known else self.stored(self.real)
+
+    def stored(self, path: Path) -> Stored:
+        return Stored(path, strict=self.strict, workers=self.workers)
 
     def check(self, two: Mapping[str, PairMetric], many: Mapping[str, SetMetric]) -> None:
         """Refuse what is wrong with the command line alone.
@@ -74,14 +94,22 @@ class Request:
             raise UsageError(f"{', '.join(two)}: pictures are compared two by two", hint=FOLDERS)
         if not (self.real or self.model):
             raise UsageError("there are no pictures to score", hint=PICTURES)
-        if self.luma and not two:
-            raise UsageError("--luma is for metrics of pairs", hint="leave it out")
-        if self.maps and not any(metric.draws_maps for metric in two.values()):
-            raise UsageError("--map draws what ssim sees", hint="add ssim to the metrics")
-        if self.confusion and "attributes" not in many:
-            raise UsageError(
-                "--confusion draws what attributes sees", hint="add attributes to the metrics"
-            )
+        draws_maps = any(metric.draws_maps for metric in two.values())
+        lacking = (
+            (self.luma and not two, "--luma is for metrics of pairs", "leave it out"),
+            (self.resume and not many, "--resume is for metrics of sets", "leave it out"),
+            (self.protocol and not many, "--protocol is for metrics of sets", "leave it out"),
+            (self.subset and "kid" not in many, "--subset is for kid", "leave it out"),
+            (self.maps and not draws_maps, "--map draws what ssim sees", "add ssim to the metrics"),
+            (
+                self.confusion and "attributes" not in many,
+                "--confusion draws what attributes sees",
+                "add attributes to the metrics",
+            ),
+        )
+        for wrong, message, hint in lacking:
+            if wrong:
+                raise UsageError(message, hint=hint)
         if self.confusion and self.confusion.suffix.lower() != ".png":
             raise UsageError(f"{self.confusion} is no .png", hint="end --confusion with .png")
         for name in self.bundles:
@@ -103,12 +131,24 @@ def score(request: Request) -> None:
     judges = [work.scorer for work in works if isinstance(work.scorer, Attributes)]
     for scorer in judges if request.confusion else ():
         scorer.judge.attribute(MAIN)
-    found = [*(_pairs(request, two) if two else []), *sets.run(works, request.batch_size)]
+    found = _pairs(request, two) if two else []
+    with _remembering(request) as memory:
+        found += sets.run(works, request.batch_size, memory)
     for result in sorted(found, key=lambda result: list(chosen).index(result.metric)):
         results.tell(result, as_json=request.as_json)
     for scorer in judges:
         if request.confusion:
             _save(request.confusion, scorer)
+
+
+@contextmanager
+def _remembering(request: Request) -> Iterator[Memory | None]:
+    if not request.resume:
+        yield None
+        return
+    with closing(Memory(places.cache() / FILE)) as memory:
+        yield memory
+        terminal.say(f"what was seen is kept in {memory.path}")
 
 
 def _pairs(request: Request, metrics: Mapping[str, PairMetric]) -> list[Result]:
@@ -123,7 +163,9 @@ def _pairs(request: Request, metrics: Mapping[str, PairMetric]) -> list[Result]:
         terminal.warn(matched.tell_alone())
     names = (a.resolve().name, b.resolve().name)
     options = pairs.Options(luma=request.luma)
-    found = pairs.score(metrics, matched, options, names=names, maps=request.maps)
+    found = pairs.score(
+        metrics, matched, options, names=names, maps=request.maps, strict=request.strict
+    )
     if request.maps:
         terminal.say(f"wrote {len(matched.pairs):,} maps to {request.maps}")
     return found
@@ -137,22 +179,25 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
         if request.seed + len(each) > noise.SEEDS:
             raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
     chosen = {name: request.bundles.get(name, each.bundle) for name, each in metrics.items()}
-    extractors: dict[str, Extractor] = {}
+    whole = practice(request.protocol or PYTORCH_FID)
+    extractors: dict[tuple[str, str], Extractor] = {}
     for name, bundle in chosen.items():
-        if bundle not in extractors:
-            extractors[bundle] = _extractor(name, bundle, request)
+        if (bundle, whole.resize_for(name)) not in extractors:
+            extractors[bundle, whole.resize_for(name)] = _extractor(name, bundle, whole, request)
     _introduce(source, chosen)
+    reference = request.reference
     return [
         Work.begin(
             name,
             metric,
             Setting(
-                extractor=extractors[chosen[name]],
+                extractor=extractors[chosen[name], whole.resize_for(name)],
                 source=sources[name],
                 seed=request.seed,
-                batch_size=request.batch_size,
-                reference=request.reference,
+                reference=reference,
                 rendered=known,
+                practice=whole,
+                subset=request.subset,
             ),
         )
         for name, metric in metrics.items()
@@ -164,7 +209,7 @@ def _source(request: Request) -> tuple[Source, Rendered | None]:
     if not request.model:
         folder = request.fake or request.real
         assert folder, "Request.check refuses none"
-        return Folder(folder), None
+        return request.stored(folder), None
     painter = load(
         request.model,
         device=request.device,
@@ -195,18 +240,25 @@ def _called(file: str) -> str:
     return "standard input" if file == STANDARD_INPUT else Path(file).name
 
 
-def _extractor(metric: str, bundle: str, request: Request) -> Extractor:
+def _extractor(metric: str, bundle: str, whole: Practice, request: Request) -> Extractor:
     try:
         return Extractor.load(
-            bundle, device=request.device, threads=request.threads, strict=request.strict
+            bundle,
+            device=request.device,
+            threads=request.threads,
+            strict=request.strict,
+            resize=whole.resize_for(metric),
         )
     except BundleError as error:
         # What nobody asked for cannot be mistyped: no likely name helps.
         asked = metric in request.bundles
         choose = f"{error.hint}; or choose another" if asked else "export one, and choose it"
+        hint = f"{choose} by --with {metric}=BUNDLE"
+        if bundle == INCEPTION and not asked:
+            hint = f"{error.hint}; of drawn birds, say --with {metric}=birds-features"
         raise BundleError(
             f"{metric} needs a bundle that looks at pictures: {error}",
-            hint=f"{choose} by --with {metric}=BUNDLE",
+            hint=hint,
         ) from error
 
 

@@ -1,13 +1,16 @@
 """The distance between two Gaussians, and the Gaussians of features."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from t2i.runtime import terminal
 from t2i.runtime.errors import ScoreError, T2IError
 from t2i.runtime.proof import read_arrays
+from t2i.runtime.score.protocol import Input
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,6 +57,24 @@ class Gaussian:
                 hint="an .npz has mu (F) and sigma (F, F), as pytorch-fid writes them",
             ) from error
         return cls(mean.astype(np.float64), covariance.astype(np.float64), count, extractor)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and covariance of pictures that need not be here."""
+
+    gaussian: Gaussian
+    name: str
+    input: Input
+
+    @classmethod
+    def read(cls, path: Path) -> "Statistics":
+        """Of an `.npz`, as `Gaussian.read`."""
+        gaussian = Gaussian.read(path)
+        if gaussian.extractor is None:
+            terminal.warn(f"{path} does not tell which extractor saw its pictures")
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        return cls(gaussian, path.name, Input(path.name, gaussian.count, sha256))
 
 
 class Moments:

@@ -4,14 +4,12 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL
 
 import t2i
-from t2i.runtime.errors import PictureError
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,8 @@ class Protocol:
     """Of what was drawn at random: the first picture's, and the metric's own draws."""
     inputs: tuple[Input, ...]
     software: dict[str, str]
+    unreadable: tuple[str, ...] = ()
+    """Pictures that could not be read and were left out."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Result:
     """What a metric says."""
 
     metric: str
+    called: str
+    """The metric, and who looked where that is not whom papers mean: `fid (birds-features)`."""
     value: float
     unit: str
     spread: float | None
@@ -92,28 +94,26 @@ class Result:
     protocol: Protocol
 
 
-def result(metric: str, unit: str, found: Value, about: Protocol) -> Result:
+def result(
+    metric: str, unit: str, found: Value, about: Protocol, called: str | None = None
+) -> Result:
     """What a metric found, with its protocol."""
     return Result(
-        metric, found.value, unit, found.spread, found.interval, found.parts, protocol=about
+        metric=metric,
+        called=called or metric,
+        value=found.value,
+        unit=unit,
+        spread=found.spread,
+        interval=found.interval,
+        parts=found.parts,
+        protocol=about,
     )
 
 
-def describe(name: str, files: Sequence[Path]) -> Input:
-    """The pictures of one set, hashed.
-
-    Raises:
-        PictureError: one cannot be read.
-    """
-    lines = []
-    for file in sorted(files):
-        try:
-            lines.append(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n")
-        except OSError as error:
-            raise PictureError(
-                f"{file} cannot be read: {error.strerror}", hint="check that you may read it"
-            ) from error
-    return Input(name, len(files), hashlib.sha256("".join(lines).encode()).hexdigest())
+def describe(name: str, pictures: Sequence[tuple[str, str]]) -> Input:
+    """The pictures of one set, by their names and hashes; their order does not count."""
+    lines = (f"{sha256}  {picture}\n" for picture, sha256 in sorted(pictures))
+    return Input(name, len(pictures), hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
 def software() -> dict[str, str]:

@@ -9,8 +9,8 @@ from t2i.runtime.errors import ScoreError
 from t2i.runtime.noise import DIMENSIONS, murmur3
 from t2i.runtime.score.confidence import wilson
 from t2i.runtime.score.protocol import Value
-from t2i.runtime.score.sets import Setting
-from t2i.runtime.score.sources import Caption, Shown
+from t2i.runtime.score.sets import Captions, Setting
+from t2i.runtime.score.sources import Caption
 from t2i.runtime.sessions import Arrays
 
 CANDIDATES = 100
@@ -41,23 +41,35 @@ class Retrieval:
         setting.extractor.require(*self.outputs)
         self.pool = Pool(captions)
         self.sentences = setting.extractor.sentences(self.pool.texts)
-        self.seed = setting.seed
+        self.seed, self.folds = setting.seed, setting.practice.folds
         self.hits: list[bool] = []
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
+    def see(self, captions: Captions, seen: Arrays) -> None:
         first = self.seed + len(self.hits)
-        own = [self.pool.place(each.caption) for each in shown]
+        own = [self.pool.place(each) for each in captions]
         others = [self.pool.others(place, first + i) for i, place in enumerate(own)]
         self.hits += retrieved(seen["code"], self.sentences, own, others).tolist()
 
     def value(self) -> Value:
         hits, count = sum(self.hits), len(self.hits)
+        folds = {"folds": self.folds} if self.folds else {}
         return Value(
             hits / count,
+            spread=spread_of(self.hits, self.folds, self.seed) if self.folds else None,
             interval=wilson(hits, count),
             reference="the pictures' own captions",
-            options={"candidates": CANDIDATES, "captions": len(self.pool.texts)},
+            options={"candidates": CANDIDATES, "captions": len(self.pool.texts), **folds},
         )
+
+
+def spread_of(hits: Sequence[bool], folds: int, seed: int) -> float:
+    """Population deviation over equal parts of shuffled hits; what is left over counts in none.
+
+    Source: DM-GAN's official `trainer.py`, whose parts lack their last hit by mistake.
+    """
+    shuffled = np.random.RandomState(seed).permutation(np.asarray(hits, float))
+    size = len(shuffled) // folds
+    return float(shuffled[: size * folds].reshape(folds, size).mean(1).std()) if size else 0.0
 
 
 class Pool:

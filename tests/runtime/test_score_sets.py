@@ -21,9 +21,10 @@ from t2i.runtime.score.confidence import NORMAL_95, wilson
 from t2i.runtime.score.confusion import confusion_sheet
 from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.inception import score_of
-from t2i.runtime.score.retrieval import Pool, Retrieval, cosines, retrieved
+from t2i.runtime.score.practice import PRACTICES
+from t2i.runtime.score.retrieval import Pool, Retrieval, cosines, retrieved, spread_of
 from t2i.runtime.score.sets import Setting, Watching, show
-from t2i.runtime.score.sources import Caption, Folder, Given, source_of
+from t2i.runtime.score.sources import Caption, Given, Stored, source_of
 
 
 def golden(name: str) -> Case:
@@ -88,6 +89,16 @@ def test_inception_score_is_that_of_official_code() -> None:
     case.check({"is_mean_shuffled": mean, "is_std_shuffled": spread})
 
 
+def test_shuffled_as_stackgan_it_is_that_of_its_official_code() -> None:
+    case = golden("inception_score")
+    logits = (3 * case.inputs()["logits"])[:, 1:]
+    order = PRACTICES["stackgan"].order(len(logits), seed=0)
+    assert len(order) == 960
+    mean, spread = score_of(logits, 10, order)
+    found = {"is_stackgan_mean": mean, "is_stackgan_std": spread}
+    case.check({**found, "stackgan_order_head": order[:16]})
+
+
 def test_certain_pictures_of_all_kinds_score_the_number_of_kinds() -> None:
     logits = np.tile(1000 * np.eye(4), (10, 1))
     assert score_of(logits, 10) == (pytest.approx(4), pytest.approx(0))
@@ -129,6 +140,14 @@ def test_r_precision_is_that_of_official_code() -> None:
             "ten_part_std": parts.std(),
         }
     )
+
+
+def test_the_spread_over_folds_is_that_of_their_means() -> None:
+    hits = [n < 10 for n in range(20)]  # whatever the order, two parts of ten share ten hits
+    shuffled = np.random.RandomState(3).permutation(np.asarray(hits, float))
+    first = shuffled[:10].mean()
+    assert spread_of(hits, 2, seed=3) == pytest.approx(abs(first - 0.5))
+    assert spread_of([True] * 37, 10, seed=0) == 0
 
 
 def test_a_tie_is_no_hit() -> None:
@@ -288,7 +307,7 @@ def test_equal_pictures_have_no_diversity(judge: Extractor) -> None:
         shown = [type(each)(each.pixels, place) for batch in source.batches(3) for each in batch][
             :3
         ]
-        scorer.see(shown, {"features": np.full((3, 2), float(place))})
+        scorer.see([each.caption for each in shown], {"features": np.full((3, 2), float(place))})
     assert (scorer.value().value, scorer.value().spread) == (0, 0)
 
 
@@ -366,7 +385,7 @@ def test_grey_pictures_are_seen_in_colours() -> None:
 def test_pictures_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     folder = save(tmp_path / "pictures", [flat((level, level, level)) for level in (0.1, 0.2, 0.3)])
     (folder / "notes.txt").touch()
-    source = Folder(folder)
+    source = Stored(folder)
     assert len(source) == 3
     levels = [int(each.pixels[0, 0, 0]) for batch in source.batches(2) for each in batch]
     assert levels == sorted(levels)
@@ -380,5 +399,5 @@ def test_a_folder_without_pictures_is_an_error(
 ) -> None:
     make(tmp_path / "x")
     with pytest.raises(ScoreError) as caught:
-        len(Folder(tmp_path / "x"))
+        len(Stored(tmp_path / "x"))
     assert caught.value.hint
