@@ -39,6 +39,7 @@ def write_judge(
     name: str = "judge",
     attributes: Mapping[str, tuple[str, ...]] = ATTRIBUTES,
     reads: np.ndarray = READS,
+    system: str = "judge",
 ) -> Path:
     """A bundle of features: `reads` (3, V) makes logits of the mean colour."""
     logits = Tensor("attributes", "float32", ("B", reads.shape[1]))
@@ -53,6 +54,7 @@ def write_judge(
         bundle,
         replace(
             bare(bundle, name),
+            system=system,
             pipeline="features",
             condition="none",
             text=None,

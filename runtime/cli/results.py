@@ -1,8 +1,13 @@
 """How `t2i-score` tells a result: a line, and a table where it has parts."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 from t2i.runtime import terminal
-from t2i.runtime.records import encode
-from t2i.runtime.score.protocol import Part, Result
+from t2i.runtime.errors import ScoreError
+from t2i.runtime.records import RecordError, encode, loads
+from t2i.runtime.score.protocol import Part, Result, differences
 
 PARTS = ("what is said", "seen", "95 %", "of")
 
@@ -26,6 +31,48 @@ def tell(result: Result, *, as_json: bool) -> None:
         rendered = any(part.rendered is not None for part in result.parts)
         columns = (*PARTS, "rendered pictures") if rendered else PARTS
         terminal.table(columns, [_row(part)[: len(columns)] for part in result.parts])
+
+
+def compare(results: Sequence[Result], path: Path) -> None:
+    """Set results beside earlier ones, as --json printed them, and warn where nobody should.
+
+    Raises:
+        ScoreError: the file holds none.
+    """
+    earlier = read_results(path)
+    for result in results:
+        before = earlier.get(result.metric)
+        if before is None:
+            terminal.warn(f"{path} holds no {result.metric}")
+            continue
+        change = result.value - float(before["value"])
+        terminal.report(
+            f"{result.called} {_digits(float(before['value']))} in {path.name}, {change:+#.6g} now"
+        )
+        protocol = encode(result.protocol)
+        if apart := differences(before["protocol"], protocol):
+            terminal.warn(
+                f"{result.metric}: the protocols differ, so the numbers do not compare",
+                hint="; ".join(apart),
+            )
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """Records of `t2i-score --json` by metric.
+
+    Raises:
+        ScoreError: the file holds anything else.
+    """
+    try:
+        records = [loads(line) for line in path.read_bytes().splitlines() if line.strip()]
+        found = {each["metric"]: each for each in records}
+        for each in records:
+            float(each["value"]), each["protocol"].keys()
+    except (OSError, RecordError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ScoreError(
+            f"{path} holds no results: {error}", hint="write into it what --json prints"
+        ) from error
+    return found
 
 
 def _row(part: Part) -> tuple[str, str, str, int, str]:

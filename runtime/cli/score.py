@@ -86,6 +86,13 @@ With = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="METRIC=BUNDLE", help="Which bundle looks at the pictures."),
 ]
+Against = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Compare with what --json printed before.")
+]
+Statistics = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.npz", help="Write those of REAL, to be REAL another time."),
+]
 Protocol = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="tf, pytorch-fid (the default), clean, stackgan or dmgan."),
@@ -132,6 +139,8 @@ def score(
     total: Total = None,
     nearest_class: NearestClass = False,
     seed: Seed = 0,
+    against: Against = None,
+    statistics: Statistics = None,
     protocol: Protocol = None,
     subset: Subset = None,
     bundles: With = None,
@@ -161,6 +170,8 @@ def score(
                 total=total,
                 nearest_class=nearest_class,
                 seed=seed,
+                against=against,
+                statistics=statistics,
                 protocol=protocol,
                 subset=subset,
                 bundles=dict(map(_pair, bundles or ())),

@@ -1,7 +1,7 @@
 """What `t2i-score` does with pictures."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from t2i.runtime.score import pairs, sets
 from t2i.runtime.score.attributes import MAIN, Attributes
 from t2i.runtime.score.confusion import confusion_sheet
 from t2i.runtime.score.features import INCEPTION, Extractor
-from t2i.runtime.score.fid import STATISTICS
+from t2i.runtime.score.fid import STATISTICS, Fid
 from t2i.runtime.score.frechet import Statistics
 from t2i.runtime.score.memory import FILE, Memory
 from t2i.runtime.score.metrics import choose
@@ -46,6 +46,10 @@ class Request:
     total: int | None
     nearest_class: bool
     seed: int
+    against: Path | None
+    """Earlier results to compare with."""
+    statistics: Path | None
+    """Where the reference's mean and covariance are written to."""
     protocol: str | None
     """Name of a whole one."""
     subset: int | None
@@ -99,6 +103,12 @@ class Request:
             (self.luma and not two, "--luma is for metrics of pairs", "leave it out"),
             (self.resume and not many, "--resume is for metrics of sets", "leave it out"),
             (self.protocol and not many, "--protocol is for metrics of sets", "leave it out"),
+            (
+                self.statistics and "fid" not in many,
+                "--statistics are what fid compares with",
+                "add fid to the metrics",
+            ),
+            (self.against and self.as_json, "--against is for people to read", "leave out --json"),
             (self.subset and "kid" not in many, "--subset is for kid", "leave it out"),
             (self.maps and not draws_maps, "--map draws what ssim sees", "add ssim to the metrics"),
             (
@@ -110,6 +120,8 @@ class Request:
         for wrong, message, hint in lacking:
             if wrong:
                 raise UsageError(message, hint=hint)
+        if self.statistics and self.statistics.suffix != STATISTICS:
+            raise UsageError(f"{self.statistics} is no .npz", hint="end --statistics with .npz")
         if self.confusion and self.confusion.suffix.lower() != ".png":
             raise UsageError(f"{self.confusion} is no .png", hint="end --confusion with .png")
         for name in self.bundles:
@@ -134,8 +146,13 @@ def score(request: Request) -> None:
     found = _pairs(request, two) if two else []
     with _remembering(request) as memory:
         found += sets.run(works, request.batch_size, memory)
-    for result in sorted(found, key=lambda result: list(chosen).index(result.metric)):
+    found.sort(key=lambda result: list(chosen).index(result.metric))
+    for result in found:
         results.tell(result, as_json=request.as_json)
+    if request.against:
+        results.compare(found, request.against)
+    if request.statistics:
+        _save_statistics(request.statistics, works)
     for scorer in judges:
         if request.confusion:
             _save(request.confusion, scorer)
@@ -184,6 +201,12 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
     for name, bundle in chosen.items():
         if (bundle, whole.resize_for(name)) not in extractors:
             extractors[bundle, whole.resize_for(name)] = _extractor(name, bundle, whole, request)
+    own = sorted({each.name for each in extractors.values() if not each.resize})
+    if request.protocol and len(own) == len({each.name for each in extractors.values()}):
+        terminal.warn(
+            f"{', '.join(own)}: resized by the graph, whatever --protocol {request.protocol} says",
+            hint="protocols are of Inception: leave out --with",
+        )
     _introduce(source, chosen)
     reference = request.reference
     return [
@@ -236,6 +259,12 @@ def _source(request: Request) -> tuple[Source, Rendered | None]:
     return drawn, rendered() if birds else None
 
 
+def _save_statistics(path: Path, works: Sequence[Work]) -> None:
+    (scorer,) = (work.scorer for work in works if isinstance(work.scorer, Fid))
+    scorer.reference().save(path)
+    terminal.say(f"wrote {path}")
+
+
 def _called(file: str) -> str:
     return "standard input" if file == STANDARD_INPUT else Path(file).name
 
@@ -275,8 +304,9 @@ def _refuse_what_is_there(request: Request) -> None:
     maps, confusion = request.maps, request.confusion
     if maps and maps.exists() and (not maps.is_dir() or any(maps.iterdir())):
         raise ScoreError(f"{maps} is there already", hint="choose another folder for --map")
-    if confusion and confusion.exists():
-        raise ScoreError(f"{confusion} is there already", hint="choose another --confusion")
+    for file, option in ((confusion, "--confusion"), (request.statistics, "--statistics")):
+        if file and file.exists():
+            raise ScoreError(f"{file} is there already", hint=f"choose another {option}")
 
 
 def _save(path: Path, scorer: Attributes) -> None:

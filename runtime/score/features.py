@@ -50,7 +50,8 @@ class Extractor:
         self.threads = threads
         self.strict = strict
         # What was never Inception prepares pictures in its own graph, in the way it was trained.
-        self.resize = RESIZES[resize] if bundle.manifest.system == INCEPTION else None
+        self.resize_name = resize if bundle.manifest.system == INCEPTION else None
+        self.resize = RESIZES[resize] if self.resize_name else None
         self._image = open_session(bundle, "image", device=device, threads=threads)
         self.device = self._image.device
 

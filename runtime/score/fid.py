@@ -56,7 +56,7 @@ class Fid:
 
     def __init__(self, setting: Setting) -> None:
         """Raises ScoreError where there is nothing to compare with."""
-        self.sha256 = setting.extractor.sha256
+        self.made_by = setting.extractor.sha256, setting.extractor.resize_name
         setting.extractor.require(*self.outputs)
         count = len(setting.source)
         if count < 2:
@@ -78,10 +78,14 @@ class Fid:
     def see(self, captions: Captions, seen: Arrays) -> None:
         self.moments.add(seen["features"])
 
+    def reference(self) -> Gaussian:
+        """What is compared with, once it was seen."""
+        return self.known or self.summed.moments.gaussian(*self.made_by)
+
     def value(self) -> Value:
-        reference = self.known or self.summed.moments.gaussian(self.sha256)
+        reference = self.reference()
         return Value(
-            frechet_distance(reference, self.moments.gaussian(self.sha256)),
+            frechet_distance(reference, self.moments.gaussian(*self.made_by)),
             reference=self.name,
             options={"features": len(reference.mean)},
             inputs=self.inputs,
@@ -115,4 +119,4 @@ def _gaussian(pictures: Pictures | Gaussian, extractor: Extractor, batch_size: i
     extractor.require("features")
     summed = Summed()
     show(source_of(pictures), [(extractor, summed)], batch_size)
-    return summed.moments.gaussian(extractor.sha256)
+    return summed.moments.gaussian(extractor.sha256, extractor.resize_name)

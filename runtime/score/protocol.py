@@ -11,6 +11,10 @@ import PIL
 
 import t2i
 
+COMPARED = ("definition", "pictures", "resize", "extractor", "reference", "options", "seed")
+"""What of two protocols must be equal, beside software and inputs."""
+SHORT = 80
+
 
 @dataclass(frozen=True)
 class Input:
@@ -124,3 +128,28 @@ def software() -> dict[str, str]:
         "numpy": np.__version__,
         "pillow": PIL.__version__,
     }
+
+
+def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """In what two protocols differ, as they are in JSON, but for the pictures that are scored."""
+    found = [
+        f"{name}: {_short(a.get(name))} and {_short(b.get(name))}"
+        for name in COMPARED
+        if a.get(name) != b.get(name)
+    ]
+    for name in sorted({*a.get("software", {}), *b.get("software", {})}):
+        one, other = (each.get("software", {}).get(name) for each in (a, b))
+        if one != other:
+            found.append(f"{name}: {_short(one)} and {_short(other)}")
+    # The first input is what is scored; the others are what it is compared with.
+    one, other = (
+        {each["name"]: each["sha256"] for each in about.get("inputs", [])[1:]} for about in (a, b)
+    )
+    if sorted(one.values()) != sorted(other.values()):
+        found.append(f"inputs: {', '.join(one) or 'none'} and {', '.join(other) or 'none'}")
+    return found
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= SHORT else f"{text[:SHORT]}…"

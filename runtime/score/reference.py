@@ -66,4 +66,10 @@ def seen_by(extractor: Extractor, statistics: Gaussian, name: str) -> Gaussian:
             f"{name}: its {len(statistics.mean):,} features are not those of {extractor.name}",
             hint="pass the pictures themselves, or their extractor by --with fid=BUNDLE",
         )
+    if statistics.resize not in (None, extractor.resize_name):
+        raise ScoreError(
+            f"{name}: its pictures were resized as {statistics.resize} does, these are as "
+            f"{extractor.resize_name} does",
+            hint=f"pass --protocol {statistics.resize}, or the pictures themselves",
+        )
     return statistics
