@@ -97,6 +97,14 @@ Protocol = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="tf, pytorch-fid (the default), clean, stackgan or dmgan."),
 ]
+Bootstrap = Annotated[
+    int | None,
+    typer.Option(min=2, metavar="N", help="95 % of fid, is and kid, from N draws of pictures."),
+]
+Extrapolate = Annotated[
+    bool,
+    typer.Option("--extrapolate", help="Follow fid to sets without end, where it has no bias."),
+]
 Subset = Annotated[
     int | None, typer.Option(min=2, metavar="N", help="Pictures of each subset of kid: 1000.")
 ]
@@ -142,6 +150,8 @@ def score(
     against: Against = None,
     statistics: Statistics = None,
     protocol: Protocol = None,
+    bootstrap: Bootstrap = None,
+    extrapolate: Extrapolate = False,
     subset: Subset = None,
     bundles: With = None,
     confusion: Confusion = None,
@@ -173,6 +183,8 @@ def score(
                 against=against,
                 statistics=statistics,
                 protocol=protocol,
+                bootstrap=bootstrap,
+                extrapolate=extrapolate,
                 subset=subset,
                 bundles=dict(map(_pair, bundles or ())),
                 confusion=confusion,

@@ -52,6 +52,8 @@ class Request:
     """Where the reference's mean and covariance are written to."""
     protocol: str | None
     """Name of a whole one."""
+    bootstrap: int | None
+    extrapolate: bool
     subset: int | None
     """Pictures of each subset that KID draws."""
     bundles: Mapping[str, str]
@@ -107,6 +109,12 @@ class Request:
                 self.statistics and "fid" not in many,
                 "--statistics are what fid compares with",
                 "add fid to the metrics",
+            ),
+            (self.extrapolate and "fid" not in many, "--extrapolate is for fid", "leave it out"),
+            (
+                self.bootstrap and not {"fid", "is", "kid"} & set(many),
+                "--bootstrap is for fid, is and kid",
+                "leave it out",
             ),
             (self.against and self.as_json, "--against is for people to read", "leave out --json"),
             (self.subset and "kid" not in many, "--subset is for kid", "leave it out"),
@@ -220,6 +228,8 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
                 reference=reference,
                 rendered=known,
                 practice=whole,
+                bootstrap=request.bootstrap,
+                extrapolate=request.extrapolate,
                 subset=request.subset,
             ),
         )

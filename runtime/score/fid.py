@@ -1,14 +1,17 @@
 """Fréchet Inception Distance: how far the features of two sets of pictures are apart."""
 
 from pathlib import Path
+from typing import Any
 
 from t2i.runtime import terminal
 from t2i.runtime.errors import ScoreError
+from t2i.runtime.score.estimates import bootstrapped, gaussian_at, unbiased_distance
 from t2i.runtime.score.features import INCEPTION, Extractor
 from t2i.runtime.score.frechet import Gaussian, Moments, Statistics, frechet_distance
-from t2i.runtime.score.protocol import Input, Value
+from t2i.runtime.score.protocol import Input, Part, Value
 from t2i.runtime.score.reference import Summed, pictures_of, seen_by
 from t2i.runtime.score.resize import PYTORCH_FID
+from t2i.runtime.score.rows import Rows
 from t2i.runtime.score.sets import Captions, Setting, Watching, show
 from t2i.runtime.score.sources import Pictures, source_of
 from t2i.runtime.sessions import Arrays
@@ -64,6 +67,9 @@ class Fid:
         self.known, self.name, self.inputs = _known(setting)
         self.summed = Summed()
         self.moments = Moments()
+        self.bootstrap, self.extrapolate = setting.bootstrap, setting.extrapolate
+        self.seed = setting.seed
+        self.rows = Rows() if self.bootstrap or self.extrapolate else None
         F = setting.extractor.width("features") or USUAL
         if count <= F:  # then the covariance is singular
             terminal.warn(
@@ -77,6 +83,8 @@ class Fid:
 
     def see(self, captions: Captions, seen: Arrays) -> None:
         self.moments.add(seen["features"])
+        if self.rows is not None:
+            self.rows.add(seen["features"])
 
     def reference(self) -> Gaussian:
         """What is compared with, once it was seen."""
@@ -84,10 +92,30 @@ class Fid:
 
     def value(self) -> Value:
         reference = self.reference()
+        distance = frechet_distance(reference, self.moments.gaussian(*self.made_by))
+        options: dict[str, Any] = {"features": len(reference.mean)}
+        interval: tuple[float, float] | None = None
+        parts: tuple[Part, ...] = ()
+        if self.rows is not None:
+            rows = self.rows.all()
+            if self.bootstrap:
+                options |= {"bootstrap": self.bootstrap, "seed": self.seed}
+                interval = bootstrapped(
+                    distance,
+                    len(rows),
+                    self.bootstrap,
+                    self.seed,
+                    lambda places: frechet_distance(reference, gaussian_at(rows, places)),
+                )
+            if self.extrapolate:
+                end = unbiased_distance(reference, rows, self.seed)
+                parts = (Part("FID∞", end, len(rows)),)
         return Value(
-            frechet_distance(reference, self.moments.gaussian(*self.made_by)),
+            distance,
+            interval=interval,
+            parts=parts,
             reference=self.name,
-            options={"features": len(reference.mean)},
+            options=options,
             inputs=self.inputs,
         )
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.attributes import MAIN
+from t2i.runtime.score.estimates import bootstrapped
 from t2i.runtime.score.features import INCEPTION, Extractor
 from t2i.runtime.score.protocol import Value
 from t2i.runtime.score.rows import Numbers, Rows, blocks
@@ -54,6 +55,7 @@ class Inception:
     def __init__(self, setting: Setting) -> None:
         extractor, count = setting.extractor, len(setting.source)
         self.practice, self.seed = setting.practice, setting.seed
+        self.bootstrap = setting.bootstrap
         if len(self.practice.order(count, self.seed)) < SPLITS:
             raise ScoreError(
                 f"{count} pictures cannot be split into {SPLITS}",
@@ -75,7 +77,24 @@ class Inception:
         options: dict[str, Any] = {"splits": SPLITS, "kinds": self.kinds}
         if self.practice.shuffled:
             options |= {"counted": len(order), "shuffled by": self.seed}
-        return Value(mean, spread, options=options)
+        interval = None
+        if self.bootstrap:
+            options |= {"bootstrap": self.bootstrap, "seed": self.seed}
+            logits = self.logits.all()
+            interval = bootstrapped(
+                mean,
+                len(order),
+                self.bootstrap,
+                self.seed,
+                # In an order of their own: neighbours that are one picture would share a split.
+                lambda places: score_of(logits, SPLITS, order[_spread(places)])[0],
+            )
+        return Value(mean, spread, interval, options=options)
+
+
+def _spread(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The same, those of each split as far apart as can be."""
+    return np.concatenate([places[start::SPLITS] for start in range(SPLITS)])
 
 
 def _classes(extractor: Extractor) -> slice:

@@ -1,9 +1,12 @@
 """Kernel Inception Distance: how far two sets are apart, without bias, by a cubic kernel."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.errors import ScoreError
+from t2i.runtime.score.estimates import bootstrapped
 from t2i.runtime.score.protocol import Value
 from t2i.runtime.score.reference import Kept, pictures_of
 from t2i.runtime.score.rows import Numbers, Rows
@@ -32,15 +35,31 @@ class Kid:
                 hint=f"take more pictures, or smaller subsets: --subset {max(2, least // 2)}",
             )
         self.real, self.features = Kept(), Rows()
+        self.bootstrap, self.seed = setting.bootstrap, setting.seed
 
     def see(self, captions: Captions, seen: Arrays) -> None:
         self.features.add(seen["features"])
 
     def value(self) -> Value:
-        real = self.real.rows.all()
-        mean, spread = kernel_distance(self.features.all(), real, SUBSETS, self.size)
-        options = {"subsets": SUBSETS, "subset": self.size, "seed": SEED}
-        return Value(mean, spread, reference=self.name, options=options, inputs=self.inputs)
+        real, fake = self.real.rows.all(), self.features.all()
+        if min(len(real), len(fake)) < self.size:  # some could not be read
+            raise ScoreError(
+                f"KID draws subsets of {self.size:,} pictures, and {len(fake):,} could be read",
+                hint="draw smaller ones by --subset",
+            )
+        mean, spread = kernel_distance(fake, real, SUBSETS, self.size)
+        options: dict[str, Any] = {"subsets": SUBSETS, "subset": self.size, "seed": SEED}
+        interval = None
+        if self.bootstrap:
+            options["bootstrap"] = self.bootstrap
+            interval = bootstrapped(
+                mean,
+                len(fake),
+                self.bootstrap,
+                self.seed,
+                lambda places: kernel_distance(fake[places], real, SUBSETS, self.size)[0],
+            )
+        return Value(mean, spread, interval, (), self.name, options, self.inputs)
 
 
 def kernel_distance(fake: Numbers, real: Numbers, subsets: int, size: int) -> tuple[float, float]:

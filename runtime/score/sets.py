@@ -32,6 +32,10 @@ class Setting:
     """What is known of rendered pictures of the same captions."""
     practice: Practice = PRACTICES[PYTORCH_FID]
     """How pictures are shuffled and split."""
+    bootstrap: int | None = None
+    """How often pictures are drawn again for confidence, where that was asked for."""
+    extrapolate: bool = False
+    """Whether FID is followed to sets without end."""
     subset: int | None = None
     """Pictures of a subset, where a metric draws some and another number was asked for."""
 

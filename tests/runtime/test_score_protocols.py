@@ -84,6 +84,22 @@ def test_six_digits_are_printed_and_all_are_in_json() -> None:
     assert run("fid", "real", "fake").stdout == f"fid {value:#.6g}\n"
 
 
+def test_confidence_and_the_end_of_fid_are_told_on_request() -> None:
+    plain = results("fid,is,kid", "real", "fake", "--subset=50")
+    order = ("fid,is,kid", "real", "fake", "--subset=50", "--bootstrap=20", "--extrapolate")
+    found = results(*order)
+    for name, each in found.items():
+        low, high = each["interval"]
+        assert each["value"] == plain[name]["value"]
+        assert low < each["value"] < high
+        assert each["protocol"]["options"]["bootstrap"] == 20
+        assert plain[name]["interval"] is None
+    (end,) = found["fid"]["parts"]
+    assert end["name"] == "FID∞"
+    assert end["value"] < found["fid"]["value"]
+    assert f"FID∞ {end['value']:#.6g}" in run(*order).stdout
+
+
 def test_statistics_that_were_written_are_the_pictures_again(here: Path) -> None:
     done = run("fid", "real", "fake", "--statistics=real.npz")
     assert done.exit_code == 0, done.output
@@ -153,6 +169,8 @@ def test_a_network_that_prepares_its_pictures_itself_is_named(here: Path) -> Non
         (["psnr", "real", "fake", "--protocol=tf"], "--protocol is for metrics of sets"),
         (["psnr", "real", "fake", "--resume"], "--resume is for metrics of sets"),
         (["is", "fake", "--statistics=x.npz"], "add fid to the metrics"),
+        (["is", "fake", "--extrapolate"], "--extrapolate is for fid"),
+        (["prdc", "real", "fake", "--bootstrap=5"], "--bootstrap is for fid, is and kid"),
         (["fid", "real", "fake", "--statistics=x.txt"], "x.txt is no .npz"),
         (["fid", "real", "fake", "--against=x", "--json"], "leave out --json"),
     ],
