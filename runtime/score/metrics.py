@@ -43,7 +43,8 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "Xu et al. 2018, R = 1 of 100: share of pictures whose own caption is strictly nearer, by "
         "the cosine of code and sentence, norms floored at 1e-8, than 99 captions drawn by "
         "MurmurHash3 (hash seed 2) of (seed + picture) · 2²⁴ + caption among those with another "
-        "text and, where facts are known, other facts; interval of Wilson",
+        "text and, where labels or facts are known, another label or other facts; interval of "
+        "Wilson",
         "",
         "birds-damsm",
         Retrieval,

@@ -84,7 +84,9 @@ class Pool:
             if caption.text not in places:
                 places[caption.text] = len(places)
                 facts = caption.facts
-                means = caption.text if facts is None else frozenset(facts.items())
+                means: object = caption.text if facts is None else frozenset(facts.items())
+                if caption.label is not None:  # then another class says something else
+                    means = (caption.label,)
                 meaning.append(meanings.setdefault(means, len(meanings)))
         self.texts = tuple(places)
         self._places = [places[caption.text] for caption in captions]

@@ -48,6 +48,8 @@ class Caption:
     """What it states, `{"wing": "black"}`, where that is known."""
     where: str
     """How errors call it."""
+    label: str | None = None
+    """The class of what it describes, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Stored:
         self.workers = workers or usable_threads()
         self.unreadable: dict[str, str] = {}
         """Why each was left out."""
-        self._hashes: dict[int, str] = {}
+        self._hashes: dict[int, bytes] = {}
 
     @property
     def name(self) -> str:
@@ -142,8 +144,11 @@ class Stored:
 
     @cached_property
     def captions(self) -> tuple[Caption, ...]:
-        told = ((item.caption, item.told) for item in self.items)
-        return tuple(Caption(text, None, where) for text, where in told if text is not None)
+        return tuple(
+            Caption(item.caption, None, item.told, item.label)
+            for item in self.items
+            if item.caption is not None
+        )
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -194,11 +199,11 @@ class Stored:
         if place not in self._hashes:
             with suppress(PictureError):
                 self._load(place, self.items[place])
-        return self._hashes.get(place, "")
+        return self._hashes.get(place, b"").hex()
 
     def _load(self, place: int, item: Item) -> bytes:
         data = item.load()
-        self._hashes[place] = hashlib.sha256(data).hexdigest()
+        self._hashes[place] = hashlib.sha256(data).digest()
         return data
 
 
@@ -254,7 +259,7 @@ class Drawn(Whole):
     @cached_property
     def captions(self) -> tuple[Caption, ...]:
         return tuple(
-            Caption(line.caption, line.facts, f"{self.file}, line {line.number}")
+            Caption(line.caption, line.facts, f"{self.file}, line {line.number}", line.label)
             for line in self.lines
         )
 

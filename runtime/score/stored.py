@@ -27,7 +27,7 @@ KINDS = "a folder, a .zip or .tar of pictures, shards such as data-{000..099}.ta
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One picture, not yet read."""
 
@@ -40,6 +40,8 @@ class Item:
     caption: str | None = None
     told: str = ""
     """Where the caption comes from."""
+    label: str | None = None
+    """The class of what it shows, where that is told."""
 
 
 def items_of(path: Path) -> tuple[Item, ...]:
@@ -84,7 +86,7 @@ def from_folder(folder: Path) -> tuple[Item, ...]:
         if entry.file
     ] or listed(folder)
     if told:
-        return tuple(from_file(each.file, each.caption, each.where) for each in told)
+        return tuple(from_file(each.file, each.caption, each.where, each.label) for each in told)
     return tuple(map(from_file, pictures_in(folder)))
 
 
@@ -214,7 +216,9 @@ def _tarred(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
                 yield member.name, lambda place=place: load(*place)  # type: ignore[misc]
 
 
-def from_file(path: Path, caption: str | None = None, told: str = "") -> Item:
+def from_file(
+    path: Path, caption: str | None = None, told: str = "", label: str | None = None
+) -> Item:
     """One file."""
 
     def load() -> bytes:
@@ -225,7 +229,7 @@ def from_file(path: Path, caption: str | None = None, told: str = "") -> Item:
         except OSError as error:
             raise _unreadable(str(path), error) from error
 
-    return Item(path.name, str(path), load, caption, told)
+    return Item(path.name, str(path), load, caption, told, label)
 
 
 def _shared_folder(names: Sequence[str]) -> str:

@@ -197,6 +197,14 @@ def test_equal_texts_are_one_caption_and_too_few_are_an_error() -> None:
         pool(150, kinds=1)
 
 
+def test_r_precision_goes_by_labels_where_there_are_some() -> None:
+    captions = Pool([Caption(f"caption {n}", None, "", f"class {n % 50}") for n in range(150)])
+    others = captions.others(7, seed=0)
+    assert {place % 50 for place in others.tolist()}.isdisjoint({7})
+    with pytest.raises(ScoreError, match="only 0 others"):
+        Pool([Caption(f"caption {n}", {"n": f"{n}"}, "", "one class") for n in range(150)])
+
+
 def test_r_precision_without_facts_goes_by_the_texts() -> None:
     captions = Pool([Caption(f"caption {n}", None, "") for n in range(100)])
     assert sorted([0, *captions.others(0, 0).tolist()]) == list(range(100))
