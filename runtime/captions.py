@@ -4,7 +4,7 @@
 |---|---|
 | `.txt`, or no ending | a line |
 | `.csv` | the column `text` or `caption` of a row |
-| `.jsonl` | the key `text` or `caption` of the object on a line; `facts` may tell what it states, `label` its class |
+| `.jsonl` | the key `text` or `caption`; `facts` may tell what it states, `label` its class |
 | `-`, standard input | a line, or JSON lines where the first character is a brace |
 
 Files are UTF-8, with or without a byte order mark, and lines end as on any system. Lines keep their

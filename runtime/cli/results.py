@@ -27,6 +27,9 @@ def tell(result: Result, *, as_json: bool) -> None:
     if len(result.parts) == 1:
         (part,) = result.parts
         terminal.report(f"{part.name} {_digits(part.value)}")
+    elif result.parts and not any(part.interval for part in result.parts):
+        rows = [(part.name, _digits(part.value), part.count) for part in result.parts]
+        terminal.table(("part", "value", "of"), rows)
     elif result.parts:
         rendered = any(part.rendered is not None for part in result.parts)
         columns = (*PARTS, "rendered pictures") if rendered else PARTS

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from t2i.runtime import batch, records
 from t2i.runtime.errors import PictureError, ScoreError
@@ -103,7 +103,8 @@ def from_list(path: Path) -> tuple[Item, ...]:
 
 
 def from_shards(paths: Sequence[Path]) -> tuple[Item, ...]:
-    """Pictures of archives; a `.txt` or `.json` of the same stem holds a picture's caption.
+    """Pictures of archives; files of the same stem tell the caption (`.txt`, or `text` or `caption`
+    in a `.json`) and the label (`.cls`, or `label`) of each.
 
     Source: the layout of WebDataset.
     """
@@ -114,9 +115,10 @@ def from_shards(paths: Sequence[Path]) -> tuple[Item, ...]:
         shared = _shared_folder([name for name in members if is_picture(name)])
         for name in sorted(members):
             if is_picture(name):
-                caption = _caption_beside(name, members)
+                caption, label = _told_beside(name, members)
                 shown = several + name.removeprefix(shared)
-                items.append(Item(shown, f"{path}: {name}", members[name], caption, str(path)))
+                where = f"{path}: {name}"
+                items.append(Item(shown, where, members[name], caption, where, label))
     if not items:
         raise ScoreError(
             f"there are no pictures in {paths[0]}" if paths else "there are no shards",
@@ -240,18 +242,29 @@ def _shared_folder(names: Sequence[str]) -> str:
     return f"{shared}/" if shared and shared != "." else ""
 
 
-def _caption_beside(name: str, members: Mapping[str, Callable[[], bytes]]) -> str | None:
+def _told_beside(
+    name: str, members: Mapping[str, Callable[[], bytes]]
+) -> tuple[str | None, str | None]:
+    """Caption and label of a picture, where files of its stem tell them."""
     stem = name.rpartition(".")[0]
-    if text := members.get(f"{stem}.txt"):
-        return text().decode("utf-8", "replace").strip()
+
+    def read(ending: str) -> str | None:
+        data = members.get(stem + ending)
+        return data().decode("utf-8", "replace").strip() if data else None
+
+    row: Any = {}
     if table := members.get(f"{stem}.json"):
         try:
             row = records.loads(table())
         except records.RecordError as error:
             raise ScoreError(f"{stem}.json: {error}", hint='such as {"text": "a bird"}') from error
-        told = [row[key] for key in ("text", "caption") if key in row] if row else []
-        return str(told[0]) if told else None
-    return None
+    told = row if isinstance(row, dict) else {}
+    captions = [told[key] for key in ("text", "caption") if isinstance(told.get(key), str)]
+    label = told.get("label")
+    return (
+        read(".txt") or next(iter(captions), None),
+        read(".cls") or (str(label) if isinstance(label, (str, int)) else None),
+    )
 
 
 def _refuse_large(where: str, size: int) -> None:

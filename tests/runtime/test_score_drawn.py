@@ -176,6 +176,9 @@ def test_all_metrics_of_two_sets_look_once_at_either(here: Path) -> None:
     parts = {part["name"]: part for part in found["prdc"]["parts"]}
     assert list(parts) == ["precision", "recall", "density", "coverage"]
     assert [each["count"] for each in parts.values()] == [30, 40, 30, 40]
+    lines = run("prdc", *order[:2]).stdout.splitlines()
+    assert lines[1].split() == ["part", "value", "of"]
+    assert lines[2].split() == ["precision", f"{parts['precision']['value']:#.6g}", "30"]
     assert found["kid"]["protocol"]["options"] == {"subsets": 100, "subset": 20, "seed": 2020}
 
 

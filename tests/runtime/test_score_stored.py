@@ -79,6 +79,7 @@ def test_shards_follow_each_other_and_bring_their_captions(tmp_path: Path) -> No
         files = {
             "a.png": png(shard),
             "a.txt": f"picture {shard}".encode(),
+            "a.cls": b"3",
             "b.png": png(100 + shard),
             "b.json": json.dumps({"caption": f"other {shard}"}).encode(),
         }
@@ -86,6 +87,7 @@ def test_shards_follow_each_other_and_bring_their_captions(tmp_path: Path) -> No
     named = Stored(tmp_path / "data-{000..002}.tar")
     assert levels(named) == levels(Stored(tmp_path)) == [0, 100, 1, 101, 2, 102]
     assert [each.text for each in named.captions][:3] == ["picture 0", "other 0", "picture 1"]
+    assert [each.label for each in named.captions][:2] == ["3", None]
     shown = [each.caption for batch in named.batches(4) for each in batch]
     assert shown == list(range(6))
     assert [path.name for path in expanded(Path("x-{8..10}.tar"))] == [
