@@ -17,7 +17,7 @@ from t2i.runtime.pictures import Pixels, decode_picture, write_whole
 from t2i.runtime.score import multiscale, protocol, similarity
 from t2i.runtime.score.protocol import Result, Value
 from t2i.runtime.score.sources import tell_unreadable
-from t2i.runtime.score.stored import Item, from_file, is_picture, items_of
+from t2i.runtime.score.stored import Item, from_file, is_set, items_of
 
 NAMED = 5
 
@@ -121,7 +121,7 @@ def match(a: Path, b: Path) -> Pairs:
     for path in (a, b):
         if not (path.exists() or "{" in path.name):
             raise ScoreError(f"there is no {path}", hint="pass two pictures or two sets of them")
-    single = [path.is_file() and is_picture(path.name) for path in (a, b)]
+    single = [path.is_file() and not is_set(path) for path in (a, b)]
     if single[0] != single[1]:
         raise ScoreError(
             f"of {a} and {b} one is a picture, the other is not",

@@ -50,17 +50,19 @@ def items_of(path: Path) -> tuple[Item, ...]:
     Raises:
         ScoreError: there are none, or nothing lies there.
     """
-    name = path.name.lower()
     if path.is_dir():
         shards = sorted(each for each in path.iterdir() if each.suffix.lower() == ".tar")
         return from_folder(path) if not shards or has_pictures(path) else from_shards(shards)
     if _RANGE.search(path.name):
         return from_shards(expanded(path))
-    if not path.is_file() or not name.endswith((*ARCHIVES, *LISTS)):
+    if not path.is_file() or not is_set(path):
         raise ScoreError(f"{path} is no folder of pictures", hint=f"pass {KINDS}")
-    if name.endswith(LISTS):
-        return from_list(path)
-    return from_shards([path])
+    return from_list(path) if path.suffix.lower() in LISTS else from_shards([path])
+
+
+def is_set(path: Path) -> bool:
+    """Whether a file holds or names pictures, by its ending."""
+    return path.name.lower().endswith((*ARCHIVES, *LISTS))
 
 
 def has_pictures(folder: Path) -> bool:
