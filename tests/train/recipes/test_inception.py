@@ -36,13 +36,14 @@ def test_the_rate_falls_by_its_factor_every_two_epochs() -> None:
 @pytest.mark.slow
 def test_birds_never_trained_on_are_told_more_often_than_by_chance() -> None:
     lesson = Lesson("inception", TOY)
-    lesson.learn(120)
-    unseen = data.open(replace(TOY.data, seed=7), "test").batch(0, 128, seed=0)
+    lesson.learn(150)
+    unseen = data.open(replace(TOY.data, seed=7)).batch(0, 128, seed=0)
     network = lesson.recipe.exported({})["image"].eval()
     with torch.no_grad():
         told = network(unseen.images[-1]).logits.argmax(dim=1)
     right = (told == unseen.labels).float().mean()
-    assert right > 0.3, "eleven colours: chance is one in eleven, the commonest one in five or so"
+    commonest = torch.bincount(unseen.labels).max() / len(unseen.labels)
+    assert right > 1.4 * commonest, f"{right:.2f} are right, {commonest:.2f} would be by guessing"
 
 
 def test_captions_are_refused() -> None:
