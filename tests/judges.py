@@ -4,7 +4,7 @@ A picture is one colour, its caption's words decide which, and every bundle sees
 colour and nothing else, so that all that a metric should find can be said beforehand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,3 +195,9 @@ def begin(folder: Path, name: str, graphs: Mapping[str, onnx.ModelProto]) -> Pat
     Image.new("RGB", (16, 16), "red").save(bundle / "preview.png")
     (bundle / "card.md").write_text("# plain colours\n", encoding="utf-8")
     return bundle
+
+
+def flat(colour: Sequence[float], px: int = 8) -> np.ndarray:
+    """A picture of one colour, given in -1 … 1."""
+    level = np.rint((np.array(colour) + 1) * 127.5).astype(np.uint8)
+    return np.broadcast_to(level, (px, px, 3)).copy()

@@ -95,7 +95,9 @@ Statistics = Annotated[
 ]
 Protocol = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="tf, pytorch-fid (the default), clean, stackgan or dmgan."),
+    typer.Option(
+        metavar="NAME", help="tf, pytorch-fid (default), clean, stackgan, attngan or dmgan."
+    ),
 ]
 Bootstrap = Annotated[
     int | None,

@@ -1,7 +1,7 @@
 """What `t2i-score` does with pictures."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,11 +209,11 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
     for name, bundle in chosen.items():
         if (bundle, whole.resize_for(name)) not in extractors:
             extractors[bundle, whole.resize_for(name)] = _extractor(name, bundle, whole, request)
-    own = sorted({each.name for each in extractors.values() if not each.resize})
-    if request.protocol and len(own) == len({each.name for each in extractors.values()}):
-        terminal.warn(
-            f"{', '.join(own)}: resized by the graph, whatever --protocol {request.protocol} says",
-            hint="protocols are of Inception: leave out --with",
+    if request.protocol:
+        _warn_of_own_resizes(
+            extractors[bundle, whole.resize_for(name)]
+            for name, bundle in chosen.items()
+            if metrics[name].bundle == INCEPTION
         )
     _introduce(source, chosen)
     reference = request.reference
@@ -273,6 +273,15 @@ def _save_statistics(path: Path, works: Sequence[Work]) -> None:
     (scorer,) = (work.scorer for work in works if isinstance(work.scorer, Fid))
     scorer.reference().save(path)
     terminal.say(f"wrote {path}")
+
+
+def _warn_of_own_resizes(extractors: Iterable[Extractor]) -> None:
+    """A protocol that was asked for says nothing to networks that prepare pictures themselves."""
+    for name in sorted({each.name for each in extractors if not each.resize}):
+        terminal.warn(
+            f"{name} resizes pictures itself, whatever --protocol says",
+            hint="protocols are of Inception: leave out --with",
+        )
 
 
 def _called(file: str) -> str:

@@ -25,6 +25,8 @@ class Practice:
     """Of shuffled pictures only a multiple of this number counts."""
     folds: int | None = None
     """Parts whose hits R-precision takes mean and deviation of."""
+    runs: int = 1
+    """How often R-precision draws other candidates for each picture."""
 
     def resize_for(self, metric: str) -> str:
         return self.kinds_resize if metric == "is" else self.resize
@@ -50,6 +52,9 @@ PRACTICES = {
         "stackgan",
         shuffled=True,
         whole=64,
+    ),
+    "attngan": Practice(
+        "the table of AttnGAN", PYTORCH_FID, "stackgan", shuffled=True, whole=64, runs=10
     ),
     "dmgan": Practice(
         "the table of DM-GAN", PYTORCH_FID, "stackgan", shuffled=True, whole=64, folds=10

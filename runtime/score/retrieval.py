@@ -41,24 +41,35 @@ class Retrieval:
         setting.extractor.require(*self.outputs)
         self.pool = Pool(captions)
         self.sentences = setting.extractor.sentences(self.pool.texts)
-        self.seed, self.folds = setting.seed, setting.practice.folds
-        self.hits: list[bool] = []
+        self.seed, self.practice = setting.seed, setting.practice
+        self.pictures = len(setting.source)
+        self.hits: list[list[bool]] = [[] for _ in range(self.practice.runs)]
+        """By run and picture."""
 
     def see(self, captions: Captions, seen: Arrays) -> None:
-        first = self.seed + len(self.hits)
         own = [self.pool.place(each) for each in captions]
-        others = [self.pool.others(place, first + i) for i, place in enumerate(own)]
-        self.hits += retrieved(seen["code"], self.sentences, own, others).tolist()
+        for run, hits in enumerate(self.hits):
+            first = self.seed + run * self.pictures + len(hits)
+            others = [self.pool.others(place, first + i) for i, place in enumerate(own)]
+            hits.extend(retrieved(seen["code"], self.sentences, own, others).tolist())
 
     def value(self) -> Value:
-        hits, count = sum(self.hits), len(self.hits)
-        folds = {"folds": self.folds} if self.folds else {}
+        """The share of hits; its spread over folds or runs, else its confidence."""
+        rates = [sum(hits) / len(hits) for hits in self.hits]
+        (hits, *more), folds = self.hits, self.practice.folds
+        options = {"candidates": CANDIDATES, "captions": len(self.pool.texts)}
+        spread = float(np.std(rates)) if more else None
+        if more:
+            options["runs"] = len(rates)
+        if folds:
+            options["folds"] = folds
+            spread = spread_of(hits, folds, self.seed)
         return Value(
-            hits / count,
-            spread=spread_of(self.hits, self.folds, self.seed) if self.folds else None,
-            interval=wilson(hits, count),
+            float(np.mean(rates)),
+            spread,
+            interval=None if more else wilson(sum(hits), len(hits)),
             reference="the pictures' own captions",
-            options={"candidates": CANDIDATES, "captions": len(self.pool.texts), **folds},
+            options=options,
         )
 
 

@@ -145,6 +145,19 @@ def test_a_folder_that_was_drawn_scores_as_the_stream_does(here: Path) -> None:
     assert [each["name"] for each in stored["fid"]["protocol"]["inputs"]] == ["drawn", "real"]
 
 
+def test_r_precision_has_a_spread_over_folds_or_runs_by_protocol() -> None:
+    order = ("r-precision", "--model=colourist", "--captions=shades.jsonl", MATCHER)
+    plain = results(*order)["r-precision"]
+    folds = results(*order, "--protocol=dmgan")["r-precision"]
+    runs = results(*order, "--protocol=attngan")["r-precision"]
+    assert plain["spread"] is None
+    assert (folds["value"], folds["interval"]) == (plain["value"], plain["interval"])
+    assert 0 < folds["spread"] < 0.5
+    assert runs["protocol"]["options"]["runs"] == 10
+    assert runs["interval"] is None
+    assert 0 <= runs["spread"] < folds["spread"], "candidates differ, pictures do not"
+
+
 def test_the_first_folder_is_the_reference_and_one_is_enough_for_is(here: Path) -> None:
     random = np.random.default_rng(0)
     real = folder(here / "real", random.uniform(-1, 1, (20, 3)).tolist())

@@ -159,7 +159,7 @@ def test_differences_are_named_one_by_one() -> None:
 def test_a_network_that_prepares_its_pictures_itself_is_named(here: Path) -> None:
     write_judge(here, "own")
     done = run("fid", "real", "fake", "--protocol=tf", "--with=fid=own")
-    assert "own: resized by the graph, whatever --protocol tf says" in done.stderr
+    assert "own resizes pictures itself, whatever --protocol says" in done.stderr
 
 
 @pytest.mark.parametrize(
