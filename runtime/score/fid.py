@@ -8,12 +8,12 @@ from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.estimates import bootstrapped, gaussian_at, unbiased_distance
 from t2i.runtime.score.features import INCEPTION, Extractor
 from t2i.runtime.score.frechet import Gaussian, Moments, Statistics, frechet_distance
-from t2i.runtime.score.protocol import Input, Part, Value
+from t2i.runtime.score.protocol import Part, Value
 from t2i.runtime.score.reference import Summed, pictures_of, seen_by
 from t2i.runtime.score.resize import PYTORCH_FID
 from t2i.runtime.score.rows import Rows
 from t2i.runtime.score.sets import Captions, Setting, Watching, show
-from t2i.runtime.score.sources import Pictures, source_of
+from t2i.runtime.score.sources import Pictures, Source, source_of
 from t2i.runtime.sessions import Arrays
 
 STATISTICS = ".npz"
@@ -64,7 +64,7 @@ class Fid:
         count = len(setting.source)
         if count < 2:
             raise ScoreError("one picture has no FID", hint="pass sets of thousands of pictures")
-        self.known, self.name, self.inputs = _known(setting)
+        self.compared = _compared_with(setting)
         self.summed = Summed()
         self.moments = Moments()
         self.bootstrap, self.extrapolate = setting.bootstrap, setting.extrapolate
@@ -79,7 +79,7 @@ class Fid:
 
     @property
     def real(self) -> Watching | None:
-        return None if self.known else self.summed
+        return None if isinstance(self.compared, Statistics) else self.summed
 
     def see(self, captions: Captions, seen: Arrays) -> None:
         self.moments.add(seen["features"])
@@ -88,10 +88,12 @@ class Fid:
 
     def reference(self) -> Gaussian:
         """What is compared with, once it was seen."""
-        return self.known or self.summed.moments.gaussian(*self.made_by)
+        if isinstance(self.compared, Statistics):
+            return self.compared.gaussian
+        return self.summed.moments.gaussian(*self.made_by)
 
     def value(self) -> Value:
-        reference = self.reference()
+        reference, compared = self.reference(), self.compared
         distance = frechet_distance(reference, self.moments.gaussian(*self.made_by))
         options: dict[str, Any] = {"features": len(reference.mean)}
         interval: tuple[float, float] | None = None
@@ -114,28 +116,31 @@ class Fid:
             distance,
             interval=interval,
             parts=parts,
-            reference=self.name,
+            reference=compared.name,
             options=options,
-            inputs=self.inputs,
+            inputs=(compared.input,) if isinstance(compared, Statistics) else compared.inputs,
         )
 
 
-def _known(setting: Setting) -> tuple[Gaussian | None, str, tuple[Input, ...]]:
-    """What is known of the reference, what to call it, and what it is made of."""
-    extractor, reference, rendered = setting.extractor, setting.reference, setting.rendered
-    if isinstance(reference, Statistics):
-        gaussian = seen_by(extractor, reference.gaussian, reference.name)
-        return gaussian, reference.name, (reference.input,)
+def _compared_with(setting: Setting) -> Statistics | Source:
+    """Pictures, or what is known of them, which this extractor must be able to have made.
+
+    Raises:
+        ScoreError: there is nothing to compare with, or one picture alone.
+    """
+    reference, rendered = setting.reference, setting.rendered
     if reference is None and rendered:
-        gaussian = seen_by(extractor, rendered.features, rendered.name)
-        return gaussian, rendered.name, (rendered.input,)
+        reference = Statistics(rendered.features, rendered.name, rendered.input)
+    if isinstance(reference, Statistics):
+        seen_by(setting.extractor, reference.gaussian, reference.name)
+        return reference
     pictures = pictures_of(setting, "FID")
     if len(pictures) < 2:
         raise ScoreError(
             f"{pictures.name}: one picture has no covariance",
             hint="pass sets of thousands of pictures",
         )
-    return None, pictures.name, pictures.inputs
+    return pictures
 
 
 def _gaussian(pictures: Pictures | Gaussian, extractor: Extractor, batch_size: int) -> Gaussian:

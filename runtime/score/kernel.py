@@ -26,9 +26,8 @@ class Kid:
     def __init__(self, setting: Setting) -> None:
         """Raises ScoreError where there is nothing to compare with, or a set is too small."""
         self.size = setting.subset or SUBSET
-        reference = pictures_of(setting, "KID")
-        self.name, self.inputs = reference.name, reference.inputs
-        least = min(len(reference), len(setting.source))
+        self.reference = pictures_of(setting, "KID")
+        least = min(len(self.reference), len(setting.source))
         if least < max(self.size, 2):
             raise ScoreError(
                 f"KID draws subsets of {self.size:,} pictures, and there are {least:,}",
@@ -59,7 +58,9 @@ class Kid:
                 self.seed,
                 lambda places: kernel_distance(fake[places], real, SUBSETS, self.size)[0],
             )
-        return Value(mean, spread, interval, (), self.name, options, self.inputs)
+        return Value(
+            mean, spread, interval, (), self.reference.name, options, self.reference.inputs
+        )
 
 
 def kernel_distance(fake: Numbers, real: Numbers, subsets: int, size: int) -> tuple[float, float]:

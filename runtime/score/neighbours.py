@@ -43,9 +43,8 @@ class Neighbours:
 
     def __init__(self, setting: Setting) -> None:
         """Raises ScoreError where there is nothing to compare with, or a set is too small."""
-        reference = pictures_of(setting, "prdc")
-        self.name, self.inputs = reference.name, reference.inputs
-        least = min(len(reference), len(setting.source))
+        self.reference = pictures_of(setting, "prdc")
+        least = min(len(self.reference), len(setting.source))
         if least <= K_DENSITY:
             raise ScoreError(
                 f"{least} pictures do not have {K_DENSITY} neighbours each",
@@ -65,9 +64,9 @@ class Neighbours:
             parts=tuple(
                 Part(name, getattr(found, name), len(rows)) for name, rows in counts.items()
             ),
-            reference=self.name,
+            reference=self.reference.name,
             options={"neighbours": {"precision": K_PRECISION, "density": K_DENSITY}},
-            inputs=self.inputs,
+            inputs=self.reference.inputs,
         )
 
 
