@@ -1,6 +1,6 @@
 """Weights as official code published them, in the place of a run."""
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import t2i
-from t2i.export.trained import Trained
+from t2i.export.trained import Trained, is_one_file
 from t2i.models import renames
 from t2i.models.catalog import CATALOG
 from t2i.runtime import runs
@@ -55,13 +55,12 @@ def load(system: str, file: Path) -> Trained:
     """
     if system not in CATALOG:
         raise UsageError(f"there is no system {system!r}", hint=did_you_mean(system, CATALOG))
-    models: Any = import_module(f"t2i.models.{system}")
-    asked = [each.name for each in fields(models.Settings) if each.default is MISSING]
-    if asked or len(models.RENAMES) != 1:
+    if not is_one_file(system):
         raise UsageError(
             f"--weights: {system} is more than a file of weights tells",
             hint=f"begin a training with it, `t2i-train {system} --weights FILE`, and export that",
         )
+    models: Any = import_module(f"t2i.models.{system}")
     sizes = models.Settings()
     networks = models.networks(sizes)
     ((prefix, network),) = networks.items()

@@ -23,7 +23,7 @@ SMALL = inception.Settings(kinds=5, px=75, thinner=16)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """An Inception of few channels in the place of the official one."""
     monkeypatch.setattr(inception, "Settings", lambda: SMALL)
-    monkeypatch.setattr(official, "fields", lambda settings: ())
+    monkeypatch.setattr(official, "is_one_file", lambda system: True)
 
 
 def weights() -> dict[str, torch.Tensor]:
@@ -103,6 +103,14 @@ def test_a_system_that_reads_words_is_more_than_its_weights(tmp_path: Path) -> N
     assert "t2i-train attngan --weights" in caught.value.hint
     with pytest.raises(UsageError, match="no system 'inceptoin'"):
         official.load("inceptoin", tmp_path / "weights.pth")
+
+
+def test_where_one_file_would_do_the_hint_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "official weights by --weights FILE" in typed("inception").stderr
+    assert "--weights" not in typed("gancls").stderr
 
 
 def test_a_run_and_a_file_exclude_each_other() -> None:
