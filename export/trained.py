@@ -75,9 +75,7 @@ def find_run(system: str, folder: Path | None) -> runs.Run:
         hint = f"pass official weights by --weights FILE, or {hint}"
     raise ExportError(
         f"there is no run of {system} in {runs.RUNS}, and none ships",
-        hint=f"pass official weights by --weights FILE, or {first}"
-        if is_one_file(system)
-        else first,
+        hint=hint,
     )
 
 

@@ -100,44 +100,45 @@ class Request:
             raise UsageError(f"{', '.join(two)}: pictures are compared two by two", hint=FOLDERS)
         if not (self.real or self.model):
             raise UsageError("there are no pictures to score", hint=PICTURES)
-        draws_maps = any(metric.draws_maps for metric in two.values())
-        lacking = (
-            (self.luma and not two, "--luma is for metrics of pairs", "leave it out"),
-            (self.resume and not many, "--resume is for metrics of sets", "leave it out"),
-            (self.protocol and not many, "--protocol is for metrics of sets", "leave it out"),
-            (
-                self.statistics and "fid" not in many,
-                "--statistics are what fid compares with",
-                "add fid to the metrics",
-            ),
-            (self.extrapolate and "fid" not in many, "--extrapolate is for fid", "leave it out"),
-            (
-                self.bootstrap and not {"fid", "is", "kid"} & set(many),
-                "--bootstrap is for fid, is and kid",
-                "leave it out",
-            ),
-            (self.against and self.as_json, "--against is for people to read", "leave out --json"),
-            (self.subset and "kid" not in many, "--subset is for kid", "leave it out"),
-            (self.maps and not draws_maps, "--map draws what ssim sees", "add ssim to the metrics"),
-            (
-                self.confusion and "attributes" not in many,
-                "--confusion draws what attributes sees",
-                "add attributes to the metrics",
-            ),
-        )
-        for wrong, message, hint in lacking:
+        for wrong, message, hint in self._out_of_place(two, many):
             if wrong:
                 raise UsageError(message, hint=hint)
-        if self.statistics and self.statistics.suffix != STATISTICS:
-            raise UsageError(f"{self.statistics} is no .npz", hint="end --statistics with .npz")
         if self.confusion and self.confusion.suffix.lower() != ".png":
             raise UsageError(f"{self.confusion} is no .png", hint="end --confusion with .png")
+        if self.statistics and self.statistics.suffix != STATISTICS:
+            raise UsageError(f"{self.statistics} is no .npz", hint="end --statistics with .npz")
         for name in self.bundles:
             if name not in many:
                 raise UsageError(
                     f"--with {name}={self.bundles[name]}: nothing that is computed needs it",
                     hint=f"bundles look for {', '.join(many)}" if many else "leave it out",
                 )
+
+    def _out_of_place(
+        self, two: Mapping[str, PairMetric], many: Mapping[str, SetMetric]
+    ) -> Iterator[tuple[object, str, str]]:
+        """Options, whether they are out of place beside these metrics, and what to do then."""
+        draws_maps = any(metric.draws_maps for metric in two.values())
+        known = {"fid", "is", "kid"} & set(many)
+        drop, alone = "leave it out", not many
+        yield self.luma and not two, "--luma is for metrics of pairs", drop
+        yield self.maps and not draws_maps, "--map draws what ssim sees", "add ssim to the metrics"
+        yield self.resume and alone, "--resume is for metrics of sets", drop
+        yield self.protocol and alone, "--protocol is for metrics of sets", drop
+        yield self.subset and "kid" not in many, "--subset is for kid", drop
+        yield self.extrapolate and "fid" not in many, "--extrapolate is for fid", drop
+        yield self.bootstrap and not known, "--bootstrap is for fid, is and kid", drop
+        yield self.against and self.as_json, "--against is for people to read", "leave out --json"
+        yield (
+            self.statistics and "fid" not in many,
+            "--statistics are what fid compares with",
+            "add fid to the metrics",
+        )
+        yield (
+            self.confusion and "attributes" not in many,
+            "--confusion draws what attributes sees",
+            "add attributes to the metrics",
+        )
 
 
 def score(request: Request) -> None:

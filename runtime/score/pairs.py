@@ -3,7 +3,7 @@
 import hashlib
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -163,28 +163,20 @@ def score(
     """
     running = {name: metric.begin(options, maps) for name, metric in metrics.items()}
     hashes: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
-    unreadable: list[str] = []
+    unreadable: dict[str, str] = {}
     with terminal.progress("scoring", len(pairs.pairs)) as bar:
         for pair in pairs.pairs:
-            bar.advance()
             try:
-                (a, sha256_a), (b, sha256_b) = _read(pair.a), _read(pair.b)
+                _see(pair, running, hashes)
             except PictureError as error:
                 # One pair alone is not left out: then there is nothing to score.
                 if strict or len(pairs.pairs) == 1:
                     raise
-                unreadable.append(pair.name)
-                reason = error
-                continue
-            hashes[0].append((pair.a.name, sha256_a))
-            hashes[1].append((pair.b.name, sha256_b))
-            try:
-                for metric in running.values():
-                    metric.see(pair.name, a, b)
-            except ScoreError as error:
-                raise ScoreError(f"{pair.name}: {error}", hint=error.hint) from error
+                unreadable[pair.name] = str(error)
+            bar.advance()
     if not hashes[0]:
-        raise ScoreError("no pair can be read", hint=str(reason))
+        why = next(iter(unreadable.values()))
+        raise ScoreError("no pair can be read", hint=f"the first: {why}")
     tell_unreadable("pairs", unreadable)
     inputs = protocol.describe(names[0], hashes[0]), protocol.describe(names[1], hashes[1])
     return [
@@ -196,6 +188,20 @@ def score(
         )
         for name, metric in metrics.items()
     ]
+
+
+def _see(
+    pair: Pair, running: Mapping[str, Running], hashes: Sequence[list[tuple[str, str]]]
+) -> None:
+    """Show a pair to all metrics, and note the hashes of its files."""
+    (a, sha256_a), (b, sha256_b) = _read(pair.a), _read(pair.b)
+    hashes[0].append((pair.a.name, sha256_a))
+    hashes[1].append((pair.b.name, sha256_b))
+    try:
+        for metric in running.values():
+            metric.see(pair.name, a, b)
+    except ScoreError as error:
+        raise ScoreError(f"{pair.name}: {error}", hint=error.hint) from error
 
 
 def _read(item: Item) -> tuple[Pixels, str]:
