@@ -3,9 +3,10 @@
     python -m bench.survey row attngan
 
 Trains the preset `birds` for twenty minutes at 64 px, on one CPU core in bfloat16 (what it needs
-is trained before, and not counted), draws the 2,000 test captions and scores them. What comes of it: `docs/survey/rows/`
-holds SYSTEM.json, with the scores over time, and the averaged generator as SYSTEM.safetensors, so
-that a new score needs no new training. An interrupted row goes on where it stopped.
+is trained before, and not counted), draws the 2,000 test captions and scores them. What comes of
+it: `docs/survey/rows/` holds SYSTEM.json, with the scores over time, a sheet of pictures as
+SYSTEM.png, and the averaged generator as SYSTEM.safetensors, so that a new score needs no new
+training. An interrupted row goes on where it stopped.
 
 Two baselines stand beside it: the mean of all training pictures, and the system's own pictures
 beside captions that they were not drawn from.
@@ -25,6 +26,7 @@ from safetensors.numpy import load_file, save
 
 from bench import mean_picture
 from bench.ship import halved
+from t2i.export.pages import captions
 from t2i.models.catalog import CATALOG
 from t2i.runtime import runs, terminal
 from t2i.runtime.bundle import Bundle
@@ -35,14 +37,17 @@ from t2i.runtime.score.references import CAPTIONS
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "docs" / "survey" / "rows"
 WORK = ROOT / "runs" / "survey"
-JUDGED = ("--with", "fid=birds-features", "--with", "is=birds-features")
-METRICS = ("attributes", "r-precision", "fid", "is", "diversity")
+METRICS = ("attributes", "r-precision", "vs", "fid", "is", "diversity")
+JUDGED = ("fid", "is")
+"""Those that see drawn birds with the judge's eyes, not with Inception's."""
 MINUTES = (5, 10, 15, 20)
 """When a system is scored; the last is the end."""
 TRAINING = ("--preset", "birds", "--precision", "bf16", "--set", "threads=1")
 """One core, so that two rows can be made at a time."""
 QUICK = 500
 """Pictures of the scores on the way; all test captions at the end."""
+SEEDS = 8
+"""How often the sheet shows each caption."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -65,22 +70,29 @@ def row(system: Annotated[str, typer.Argument(help="A system of the catalog that
 
 
 def point(system: str, folder: Path, minutes: int) -> dict[str, Any]:
-    """The scores after so many minutes of training; those of an earlier call where they exist."""
-    kept = folder / f"scores-{minutes}.json"
-    if not kept.is_file():
+    """The scores after so many minutes of training; those of an earlier call where they exist.
+
+    The last bundle stays, so metrics that came later are added to its scores.
+    """
+    kept, last = folder / f"scores-{minutes}.json", minutes == MINUTES[-1]
+    found: dict[str, Any] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    if not found:
         train(system, folder / "run", 60 * minutes)
-        bundle = export(system, folder)
-        some = () if minutes == MINUTES[-1] else ("--total", str(QUICK))
+        export(system, folder)
         recipe = runs.read_recipe(folder / "run" / runs.RECIPE)
         found = {
             "minutes": round(trained_seconds(folder / "run") / 60, 1),
             "steps": recipe.steps,
             "images_seen": recipe.images_seen,
-            "scores": score(METRICS, [*drawn_by(Bundle.load(bundle)), *JUDGED, *some]),
+            "scores": {},
         }
+    wanted = [name for name in METRICS if name not in found["scores"]]
+    if wanted and (last or not kept.is_file()):
+        some = () if last else ("--total", str(QUICK))
+        drawn = drawn_by(Bundle.load(folder / f"{system}.t2i"))
+        found["scores"] |= score(wanted, [*drawn, *some])
         write_whole(kept, json.dumps(found, ensure_ascii=False).encode())
-    point: dict[str, Any] = json.loads(kept.read_bytes())
-    return point
+    return found
 
 
 def train(system: str, run: Path, seconds: float) -> None:
@@ -109,10 +121,9 @@ def trained_seconds(run: Path) -> float:
     return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
 
 
-def export(system: str, folder: Path) -> Path:
+def export(system: str, folder: Path) -> None:
     bundle = folder / f"{system}.t2i"
     command(["t2i-export", system, "--run", folder / "run", "--out", bundle, "--force"])
-    return bundle
 
 
 def drawn_by(bundle: Bundle) -> list[str]:
@@ -123,7 +134,8 @@ def drawn_by(bundle: Bundle) -> list[str]:
 
 def score(metrics: Sequence[str], arguments: Sequence[str]) -> dict[str, Any]:
     """Results by metric, each with its protocol."""
-    told = command(["t2i-score", ",".join(metrics), *arguments, "--json"])
+    judged = [f"--with={name}=birds-features" for name in metrics if name in JUDGED]
+    told = command(["t2i-score", ",".join(metrics), *judged, *arguments, "--json"])
     return {each["metric"]: each for each in map(json.loads, told.splitlines())}
 
 
@@ -148,6 +160,19 @@ def shuffled(folder: Path) -> Path:
     return path
 
 
+def prepared(run: Path) -> dict[str, float | None]:
+    """Minutes of training that went before, by system; None where weights came from elsewhere."""
+    needs = runs.read_recipe(run / runs.RECIPE).needs
+    seconds = {name: trained_seconds(Path(need.origin)) for name, need in needs.items()}
+    return {name: round(each / 60, 1) if each else None for name, each in seconds.items()}
+
+
+def draw_sheet(bundle: Bundle, path: Path) -> None:
+    """A row of seeds for each caption that shows a bundle."""
+    seeds = ["--count", str(SEEDS), "--grid", "--force", "--out", path]
+    command(["t2i-run", *captions(bundle), *drawn_by(bundle), *seeds])
+
+
 def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path:
     """The row, and the generator it is about."""
     bundle = Bundle.load(folder / f"{system}.t2i")
@@ -164,7 +189,7 @@ def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path
         "machine": cost.machine,
         "training": " ".join(TRAINING),
         "preset": training.preset,
-        "needs": {name: need.origin for name, need in training.needs.items()},
+        "needs": prepared(folder / "run"),
         "curve": curve,
         "baselines": {
             "mean picture": mean_picture.scores(folder / "run"),
@@ -172,6 +197,7 @@ def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path
         },
         "command": f"python -m bench.survey row {system}",
     }
+    draw_sheet(bundle, ROWS / f"{system}.png")
     save_generator(folder / "run" / runs.WEIGHTS, ROWS / f"{system}.safetensors")
     path = ROWS / f"{system}.json"
     write_whole(path, (json.dumps(row, indent=1, ensure_ascii=False) + "\n").encode())

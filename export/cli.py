@@ -19,6 +19,7 @@ EXAMPLES = """\b
 Examples:
 t2i-export attngan                                   # the newest run, else the one that ships
 t2i-export attngan --fp16                            # computes in fp16, for CUDA and TensorRT
+t2i-export clip --int8                               # a quarter of the file, for CPUs
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
 t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID looks with
 t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed
@@ -26,9 +27,9 @@ t2i-run --model attngan-toy "a red bird"             # then draw, by the name th
 Make a bundle of a trained system.
 
 The bundle goes into your bundle folder as SYSTEM-PRESET, or where --out says. Its weights are
-stored as float16 and computed with as float32, unless --fp32 or --fp16 is given; official weights
-stay float32, and their bundle is called SYSTEM. Each graph is compared with PyTorch first; one that
-differs is deleted, and nothing is written.
+stored as float16 and computed with as float32, unless --fp32, --fp16 or --int8 is given; official
+weights stay float32, and their bundle is called SYSTEM. Each graph is compared with PyTorch first;
+one that differs is deleted, and nothing is written.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -42,6 +43,9 @@ Weights = Annotated[
 ]
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
+Int8 = Annotated[
+    bool, typer.Option("--int8", help="Multiply matrices of transformers in eight bits.")
+]
 Out = Annotated[Path | None, typer.Option(metavar="PATH", help="Where to: NAME.t2i.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace another run's bundle.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")]
@@ -55,13 +59,16 @@ def export(
     weights: Weights = None,
     fp32: Fp32 = False,
     fp16: Fp16 = False,
+    int8: Int8 = False,
     out: Out = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     with terminal.explaining_errors():
-        if fp32 and fp16:
-            raise UsageError("--fp32 and --fp16 exclude each other", hint="pass one of them")
+        if fp32 + fp16 + int8 > 1:
+            raise UsageError(
+                "--fp32, --fp16 and --int8 exclude each other", hint="pass one of them"
+            )
         if run and weights:
             raise UsageError("weights come from a run or from a file", hint="leave out one of them")
         _require_packages()
@@ -69,7 +76,9 @@ def export(
         from t2i.export.pages import captions
         from t2i.export.publish import Request, export
 
-        precision: Precision | None = "fp32" if fp32 else "fp16" if fp16 else None
+        precision: Precision | None = (
+            "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
+        )
         request = Request(_trained(system, run, weights), precision, out, force)
         bundle = export(request)
         if as_json:

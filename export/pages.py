@@ -27,6 +27,7 @@ PREVIEW_PX = 128
 
 _OPENING = re.compile(r"\A```toml\n(?P<data>.*?)^```\n\n# (?P<title>[^\n]+)\n", re.M | re.S)
 _LOCAL_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
+_LOCAL_IMAGE = re.compile(r"^!\[[^\]]*\]\((?!https?:)[^)]+\)\n\n", re.M)
 
 
 def facts(system: str) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def card(manifest: Manifest, recipe: Recipe) -> str:
     """The system's card, opened by how this bundle came about."""
     opening, rest = _opened(manifest.system)
     # Its neighbours in the repository do not travel with it.
-    prose = _LOCAL_LINK.sub(r"\1", rest)
+    prose = _LOCAL_LINK.sub(r"\1", _LOCAL_IMAGE.sub("", rest))
     return f"# {opening['title']}\n\n{_about(manifest, recipe)}{prose}"
 
 

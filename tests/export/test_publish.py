@@ -53,6 +53,7 @@ def test_a_bundle_tells_its_cost_and_shows_itself(exported: Exported) -> None:
     assert card.startswith("# AttnGAN\n\n## This bundle: birds-fp16-stored\n")
     assert f"{cost.parameters:,} parameters" in card
     assert "](../" not in card
+    assert "![" not in card
 
 
 @pytest.mark.slow

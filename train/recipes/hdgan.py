@@ -18,14 +18,13 @@ from t2i.models import hdgan
 from t2i.models.gancls import initialise
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.losses import divergence, least_squares
+from t2i.train.losses import adversarial, divergence, least_squares
 from t2i.train.prerequisites import Needed
 from t2i.train.proven import require_trained
 from t2i.train.rates import halving_epochs
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
-from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import LoopSettings, on_pictures_of
 
 
@@ -60,12 +59,7 @@ class Settings:
     def network(self, reader: readers.TextSettings) -> hdgan.Settings:
         """Sizes of the networks beside a trained text encoder."""
         return hdgan.Settings(
-            vocabulary=reader.vocabulary,
-            text_size=reader.text_size,
-            first_width=reader.first_width,
-            second_width=reader.second_width,
-            recurrence=reader.recurrence,
-            recurrent_size=reader.recurrent_size,
+            **reader.text_sizes(),
             condition_size=self.condition_size,
             noise_size=self.noise_size,
             generator_width=self.generator_width,
@@ -186,7 +180,7 @@ class HDGan:
         judged = len(self.critics)  # the last ones, where not all can change
         sizes = list(zip(self.critics, batch.images[-judged:], drawn.images[-judged:], strict=True))
 
-        terms, other = {}, foreign(batch.labels)
+        terms, other = {}, adversarial.foreign(batch.labels)
         for critic, real_image, fake_image in sizes:
             real, fake = critic.features(real_image), critic.features(fake_image.detach())
             kinds = real, real[other], fake

@@ -21,13 +21,12 @@ from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence, least_squares, perceptual
-from t2i.train.perceptual import FrozenJudge
+from t2i.train.perceptual import Eye, FrozenJudge, check_eye
 from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn, judge
-from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import LoopSettings, on_pictures_of
 from t2i.train.vgg import FrozenVgg
 
@@ -44,7 +43,7 @@ class Settings:
     """Sides of the pictures whose critics tell classes (L3); none is the paper's ablation."""
     perceptual_at: tuple[int, ...]
     """Sides of the pictures that are compared with the real ones (L4)."""
-    features: Literal["judge", "vgg"] | None = "vgg"
+    features: Eye | None = "vgg"
     """What compares them: a judge of drawn birds, VGG-16, or nothing, the paper's ablation."""
     vgg: str | None = None
     """File of torchvision's weights of VGG-16 (.safetensors)."""
@@ -86,12 +85,7 @@ class Settings:
     def network(self, reader: readers.TextSettings, classes: int) -> ppan.Settings:
         """Sizes of the networks beside a trained text encoder."""
         return ppan.Settings(
-            vocabulary=reader.vocabulary,
-            text_size=reader.text_size,
-            first_width=reader.first_width,
-            second_width=reader.second_width,
-            recurrence=reader.recurrence,
-            recurrent_size=reader.recurrent_size,
+            **reader.text_sizes(),
             condition_size=self.condition_size,
             noise_size=self.noise_size,
             generator_width=self.generator_width,
@@ -121,7 +115,7 @@ def _paper(pictures: int, kind: Literal["cub", "folder"]) -> Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=1500, batch_size=16, sample_every=250, checkpoint_every=250),
+    loop=LoopSettings(steps=3000, batch_size=16, sample_every=250, checkpoint_every=250),
     data=data.Settings(
         kind="birds",
         px=(16, 32, 64),
@@ -137,8 +131,8 @@ _BIRDS = Settings(
     condition_size=64,
     noise_size=32,
     generator_width=16,
-    critic_width=128,
-    code_size=128,
+    critic_width=64,
+    code_size=64,
     pieces_px=64,
     likeness=0.5,  # the judge's maps then weigh about as much as the critics' pairs
     divergence=0.5,
@@ -182,19 +176,8 @@ def needed_settings(
     """
     if name == "charcnnrnn":
         return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
-    if settings.features == "vgg" and settings.vgg is None:
-        raise UsageError(
-            "VGG-16 is to compare pictures, and no file of its weights is named",
-            hint="--set vgg=FILE (torchvision's, .safetensors), or --set features=none",
-        )
-    if settings.features != "judge":
-        return None
-    if settings.data.kind != "birds":
-        raise UsageError(
-            "the judge that is to compare pictures knows drawn birds alone",
-            hint="--set features=vgg --set vgg=FILE, or --set features=none",
-        )
-    return judge.PRESETS["perceptual"]
+    check_eye(settings.features, settings.vgg, settings.data.kind)
+    return judge.PRESETS["perceptual"] if settings.features == "judge" else None
 
 
 class Ppan:
@@ -231,7 +214,7 @@ class Ppan:
             zip(self.critics, batch.images[-judged:], drawn.images[-judged:], strict=True)
         )
 
-        other = foreign(label)
+        other = adversarial.foreign(label)
         for critic, real, fake in stages:
             terms = self.refuse(critic, real, fake.detach(), (sentence, sentence[other]), label)
             yield Update(f"critic_{critic.px}", terms)
