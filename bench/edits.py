@@ -24,7 +24,7 @@ from t2i.runtime.score.locality import PARTS, Locality
 from t2i.runtime.score.metrics import METRICS
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.sets import SetMetric, Setting, show
-from t2i.runtime.score.sources import Caption, Shown
+from t2i.runtime.score.sources import Caption, Shown, Whole
 from t2i.runtime.text import words_of
 from t2i.train.data.birds import attributes
 from t2i.train.data.birds.attributes import Facts, combinations, complete, facts_of, split_of
@@ -80,7 +80,7 @@ def changed_parts(facts: Facts, other: Facts) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Renderer:
+class Renderer(Whole):
     """Edits as the renderer draws them, either picture with the noise of the same test bird."""
 
     edits: tuple[Edit, ...]
@@ -95,9 +95,13 @@ class Renderer:
     def __len__(self) -> int:
         return 2 * len(self.edits)
 
-    def batches(self, size: int) -> Iterator[list[Shown]]:
-        for start in range(0, len(self), size):
-            yield [self._shown(index) for index in range(start, min(start + size, len(self)))]
+    @property
+    def identity(self) -> str:
+        return self.inputs[0].sha256
+
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        for first in range(start, len(self), size):
+            yield [self._shown(index) for index in range(first, min(first + size, len(self)))]
 
     def _shown(self, index: int) -> Shown:
         edit = self.edits[index // 2]

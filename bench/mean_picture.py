@@ -20,6 +20,7 @@ from t2i.train import data
 
 SHOWN = 2000
 """Pictures of which the mean is taken."""
+JUDGE = "birds-features"
 SCORED = ("attributes", "fid")
 
 
@@ -32,7 +33,7 @@ def scores(trained: Path) -> dict[str, Any]:
     for name in SCORED:
         metric = METRICS[name]
         assert isinstance(metric, SetMetric)
-        setting = Setting(Extractor.load(metric.bundle), source, rendered=rendered())
+        setting = Setting(Extractor.load(JUDGE), source, rendered=rendered())
         works.append(Work.begin(name, metric, setting))
     return {result.metric: encode(result) for result in run(works, batch_size=64)}
 

@@ -8,7 +8,7 @@ those seen here, diversity with theirs. To be run again whenever `birds-features
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,11 +25,12 @@ from t2i.runtime.score import diversity
 from t2i.runtime.score.attributes import Attributes
 from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.frechet import Moments
+from t2i.runtime.score.memory import key_of
 from t2i.runtime.score.metrics import METRICS
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.references import CAPTIONS, RENDERED, SEEN
-from t2i.runtime.score.sets import SetMetric, Setting, show
-from t2i.runtime.score.sources import Caption, Shown
+from t2i.runtime.score.sets import Captions, SetMetric, Setting, show
+from t2i.runtime.score.sources import Caption, Shown, Whole
 from t2i.runtime.sessions import Arrays
 from t2i.train.data.birds.attributes import Facts, complete
 from t2i.train.data.birds.cache import Series
@@ -42,7 +43,7 @@ SERIES = Series("test", PX, SEED)
 
 
 @dataclass(frozen=True)
-class Renderer:
+class Renderer(Whole):
     """Captions as the renderer draws them: picture i has the i-th noise of the test birds."""
 
     lines: tuple[Line, ...]
@@ -58,19 +59,23 @@ class Renderer:
             Caption(each.caption, each.facts, f"line {each.number}") for each in self.lines
         )
 
+    @property
+    def identity(self) -> str:
+        return key_of([(each.caption, each.facts) for each in self.lines], self.several, SEED)
+
     def __len__(self) -> int:
         return len(self.lines) * self.several
 
-    def batches(self, size: int) -> Iterator[list[Shown]]:
-        for start in range(0, len(self), size):
-            yield [self._shown(index) for index in range(start, min(start + size, len(self)))]
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        for first in range(start, len(self), size):
+            yield [self._shown(index) for index in range(first, min(first + size, len(self)))]
 
     def repeated(self, captions: int, seeds: int) -> "Renderer":
         return Renderer(self.lines[:captions], seeds)
 
     def _shown(self, index: int) -> Shown:
         place = index // self.several
-        return Shown(rendered(self.lines[place].facts or {}, SERIES.noise(index)), place)
+        return Shown(rendered(self.lines[place].facts or {}, SERIES.noise(index)), place, index)
 
 
 class Features:
@@ -81,7 +86,7 @@ class Features:
     def __init__(self) -> None:
         self.moments = Moments()
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
+    def see(self, captions: Captions, seen: Arrays) -> None:
         self.moments.add(seen["features"])
 
 

@@ -38,6 +38,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "docs" / "survey" / "rows"
 WORK = ROOT / "runs" / "survey"
 METRICS = ("attributes", "r-precision", "vs", "fid", "is", "diversity")
+JUDGED = ("fid", "is")
+"""Those that see drawn birds with the judge's eyes, not with Inception's."""
 MINUTES = (5, 10, 15, 20)
 """When a system is scored; the last is the end."""
 TRAINING = ("--preset", "birds", "--precision", "bf16", "--set", "threads=1")
@@ -132,7 +134,8 @@ def drawn_by(bundle: Bundle) -> list[str]:
 
 def score(metrics: Sequence[str], arguments: Sequence[str]) -> dict[str, Any]:
     """Results by metric, each with its protocol."""
-    told = command(["t2i-score", ",".join(metrics), *arguments, "--json"])
+    judged = [f"--with={name}=birds-features" for name in metrics if name in JUDGED]
+    told = command(["t2i-score", ",".join(metrics), *judged, *arguments, "--json"])
     return {each["metric"]: each for each in map(json.loads, told.splitlines())}
 
 

@@ -12,6 +12,7 @@ from t2i.runtime.errors import ExportError, UsageError
 if TYPE_CHECKING:
     from t2i.export.precision import Precision
     from t2i.export.publish import Request
+    from t2i.export.trained import Trained
     from t2i.runtime.bundle import Bundle
 
 EXAMPLES = """\b
@@ -20,13 +21,15 @@ t2i-export attngan                                   # the newest run, else the 
 t2i-export attngan --fp16                            # computes in fp16, for CUDA and TensorRT
 t2i-export clip --int8                               # a quarter of the file, for CPUs
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
+t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID looks with
 t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed
 
 Make a bundle of a trained system.
 
 The bundle goes into your bundle folder as SYSTEM-PRESET, or where --out says. Its weights are
-stored as float16 and computed with as float32, unless --fp32, --fp16 or --int8 is given. Each graph
-is compared with PyTorch first; one that differs is deleted, and nothing is written.
+stored as float16 and computed with as float32, unless --fp32, --fp16 or --int8 is given; official
+weights stay float32, and their bundle is called SYSTEM. Each graph is compared with PyTorch first;
+one that differs is deleted, and nothing is written.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -34,6 +37,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 System = Annotated[str, typer.Argument(help=f"What to export: {', '.join(CATALOG)}.")]
 RunFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
+]
+Weights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Official weights, in place of a run.")
 ]
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
@@ -50,6 +56,7 @@ def export(
     system: System,
     *,
     run: RunFolder = None,
+    weights: Weights = None,
     fp32: Fp32 = False,
     fp16: Fp16 = False,
     int8: Int8 = False,
@@ -62,18 +69,17 @@ def export(
             raise UsageError(
                 "--fp32, --fp16 and --int8 exclude each other", hint="pass one of them"
             )
+        if run and weights:
+            raise UsageError("weights come from a run or from a file", hint="leave out one of them")
         _require_packages()
         # After parsing: --help must not wait for torch.
         from t2i.export.pages import captions
         from t2i.export.publish import Request, export
-        from t2i.export.trained import find_run, load
 
-        found = find_run(system, run)
-        terminal.say(f"{system}, preset {found.recipe.preset}, from {found.folder}")
-        precision: Precision = (
-            "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else "fp16-stored"
+        precision: Precision | None = (
+            "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
         )
-        request = Request(load(found), precision, out, force)
+        request = Request(_trained(system, run, weights), precision, out, force)
         bundle = export(request)
         if as_json:
             terminal.print_json(_record(request, bundle))
@@ -83,6 +89,17 @@ def export(
         if any(graph.role == "caption" for graph in bundle.manifest.graphs):
             tried.append(f"t2i-run --model {model} --describe PICTURE")
         terminal.report(_sentence(request, bundle), next=[*tried, "t2i-run --list"][0])
+
+
+def _trained(system: str, run: Path | None, weights: Path | None) -> "Trained":
+    from t2i.export import official, trained
+
+    if weights:
+        terminal.say(f"{system}, official weights, from {weights}")
+        return official.load(system, weights)
+    found = trained.find_run(system, run)
+    terminal.say(f"{system}, preset {found.recipe.preset}, from {found.folder}")
+    return trained.load(found)
 
 
 def _record(request: "Request", bundle: "Bundle") -> dict[str, object]:

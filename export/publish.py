@@ -20,19 +20,24 @@ class Request:
     """What to export, and where to."""
 
     trained: Trained
-    precision: Precision = "fp16-stored"
+    precision: Precision | None = None
+    """None: what is usual for these weights."""
     out: Path | None = None
     """Path of the bundle; None: the user's bundle folder, under a name made for it."""
     force: bool = False
     """Replace the bundle that is there, whosever it is."""
 
     @property
+    def usual(self) -> Precision:
+        """Official weights are for numbers that are compared with others', to many digits."""
+        return "fp32" if self.trained.official else "fp16-stored"
+
+    @property
     def path(self) -> Path:
         if self.out:
             return self.out.with_name(self.out.name.removesuffix(places.SUFFIX) + places.SUFFIX)
-        recipe = self.trained.recipe
-        suffix = "" if self.precision == "fp16-stored" else f"-{self.precision}"
-        return places.home() / "bundles" / f"{recipe.system}-{recipe.preset}{suffix}{places.SUFFIX}"
+        suffix = "" if self.precision in (None, self.usual) else f"-{self.precision}"
+        return places.home() / "bundles" / f"{self.trained.name}{suffix}{places.SUFFIX}"
 
     @property
     def name(self) -> str:
@@ -52,7 +57,7 @@ def export(request: Request) -> Bundle:
             hint="use letters, digits, '.', '_' and '-'",
         )
     refuse_others(request)
-    trained, precision = request.trained, request.precision
+    trained, precision = request.trained, request.precision or request.usual
     plans = contents.plans_of(trained)
     with (
         terminal.progress(f"exporting {request.name}", contents.steps(plans)) as bar,

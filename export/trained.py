@@ -1,6 +1,6 @@
 """Trained networks, read back from a run folder."""
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,14 @@ class Trained:
     networks: dict[str, nn.Module]
     """By prefix, as `networks()` of the system's file in `models/` names them."""
     tokenizer: bytes
+    official: bool = False
+    """Whether it was official code that trained them."""
+
+    @property
+    def name(self) -> str:
+        """What its bundle is called, but for the precision."""
+        recipe = self.recipe
+        return recipe.system if self.official else f"{recipe.system}-{recipe.preset}"
 
     @property
     def recipe(self) -> runs.Recipe:
@@ -62,9 +70,20 @@ def find_run(system: str, folder: Path | None) -> runs.Run:
             f"{begun.folder} is not finished, and no other run of {system} is here or ships",
             hint=f"t2i-train {system} --resume, or export it as it is with --run {begun.folder}",
         )
+    hint = f"train one first: t2i-train {system} --preset toy"
+    if is_one_file(system):
+        hint = f"pass official weights by --weights FILE, or {hint}"
     raise ExportError(
         f"there is no run of {system} in {runs.RUNS}, and none ships",
-        hint=f"train one first: t2i-train {system} --preset toy",
+        hint=hint,
+    )
+
+
+def is_one_file(system: str) -> bool:
+    """Whether a file of official weights tells all of a system: it has one network, of one size."""
+    models: Any = import_module(f"t2i.models.{system}")
+    return len(models.RENAMES) == 1 and not any(
+        each.default is MISSING for each in fields(models.Settings)
     )
 
 

@@ -67,6 +67,13 @@ CATALOG = {
     "hdgan": System(
         "hdgan", "HDGAN", "Zhang, Xie and Yang, CVPR 2018", family="gan", pipeline="gan"
     ),
+    "inception": System(
+        "inception",
+        "Inception",
+        "Szegedy et al., CVPR 2016; Salimans et al., NIPS 2016",
+        family="judging",
+        pipeline="features",
+    ),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
     "mirrorgan": System(
         "mirrorgan",

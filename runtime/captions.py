@@ -4,7 +4,7 @@
 |---|---|
 | `.txt`, or no ending | a line |
 | `.csv` | the column `text` or `caption` of a row |
-| `.jsonl` | the key `text` or `caption` of the object on a line; `facts` may tell what it states |
+| `.jsonl` | the key `text` or `caption`; `facts` may tell what it states, `label` its class |
 | `-`, standard input | a line, or JSON lines where the first character is a brace |
 
 Files are UTF-8, with or without a byte order mark, and lines end as on any system. Lines keep their
@@ -36,6 +36,8 @@ class Line:
     problem: str | None = None
     facts: Mapping[str, str] | None = None
     """What the caption states, `{"wing": "black"}`; None where the file does not tell."""
+    label: str | None = None
+    """The class of what it describes, where the file tells it."""
 
 
 def read_captions(source: str) -> tuple[Line, ...]:
@@ -108,7 +110,9 @@ def _objects(text: str, source: str) -> Iterator[Line]:
             continue
         values = [found[key] for key in KEYS if key in found] if isinstance(found, dict) else []
         if values and isinstance(values[0], str):
-            yield Line(number, values[0].strip(), facts=_facts(found))
+            label = found.get("label")
+            named = label if isinstance(label, str) else None
+            yield Line(number, values[0].strip(), facts=_facts(found), label=named)
         else:
             yield Line(number, line.strip(), f"no {' or '.join(map(repr, KEYS))} with a string")
 

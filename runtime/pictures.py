@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -192,20 +192,31 @@ def read_picture(path: Path) -> Pixels:
         PictureError: it is missing, broken, too large, or no picture.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        return decode_picture(path, str(path))
+    except FileNotFoundError as error:
+        raise PictureError(f"{path} does not exist", hint="check its name") from error
+
+
+def decode_picture(file: Path | IO[bytes], where: str) -> Pixels:
+    """The same of an open file; `where` names it in errors.
+
+    Raises:
+        FileNotFoundError: there is none.
+        PictureError: it is broken, too large, or no picture.
+    """
+    try:
+        with Image.open(file, formats=FORMATS) as image:
             if math.prod(image.size) > MOST_PIXELS:
                 raise PictureError(
-                    f"{path} has more than {MOST_PIXELS // 2**20} million pixels",
+                    f"{where} has more than {MOST_PIXELS // 2**20} million pixels",
                     hint="make it smaller first",
                 )
             return _rgb(ImageOps.exif_transpose(image))
-    except PictureError:
+    except (PictureError, FileNotFoundError):
         raise
-    except FileNotFoundError as error:
-        raise PictureError(f"{path} does not exist", hint="check its name") from error
     except Exception as error:
         raise PictureError(
-            f"{path} cannot be read as a picture: {error}",
+            f"{where} cannot be read as a picture: {error}",
             hint=f"pass a whole file of one of the formats {', '.join(FORMATS)}",
         ) from error
 

@@ -46,3 +46,14 @@ def golden_set(case: Case) -> list[np.ndarray]:
     digest = hashlib.sha256(np.stack(pictures).tobytes()).hexdigest()
     assert digest == case.settings["sha256_all"]
     return pictures
+
+
+def golden_batch(case: Case) -> np.ndarray:
+    """Two pictures (2, H, W, 3) of the cases of Inception."""
+    inputs = case.inputs()
+    base, grain = (inputs[name].astype(np.float64) for name in ("base", "grain"))
+    H, W = grain.shape[2:]
+    up = base.repeat(-(-H // 4), axis=2).repeat(-(-W // 4), axis=3)[:, :, :H, :W]
+    pictures = to_bytes(128 + 80 * up + 25 * grain)
+    assert hashlib.sha256(pictures.tobytes()).hexdigest() == case.settings["sha256"]
+    return np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))

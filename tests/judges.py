@@ -4,7 +4,7 @@ A picture is one colour, its caption's words decide which, and every bundle sees
 colour and nothing else, so that all that a metric should find can be said beforehand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ def write_judge(
     name: str = "judge",
     attributes: Mapping[str, tuple[str, ...]] = ATTRIBUTES,
     reads: np.ndarray = READS,
+    system: str = "judge",
 ) -> Path:
     """A bundle of features: `reads` (3, V) makes logits of the mean colour."""
     logits = Tensor("attributes", "float32", ("B", reads.shape[1]))
@@ -53,6 +54,7 @@ def write_judge(
         bundle,
         replace(
             bare(bundle, name),
+            system=system,
             pipeline="features",
             condition="none",
             text=None,
@@ -221,3 +223,9 @@ def begin(folder: Path, name: str, graphs: Mapping[str, onnx.ModelProto]) -> Pat
     Image.new("RGB", (16, 16), "red").save(bundle / "preview.png")
     (bundle / "card.md").write_text("# plain colours\n", encoding="utf-8")
     return bundle
+
+
+def flat(colour: Sequence[float], px: int = 8) -> np.ndarray:
+    """A picture of one colour, given in -1 … 1."""
+    level = np.rint((np.array(colour) + 1) * 127.5).astype(np.uint8)
+    return np.broadcast_to(level, (px, px, 3)).copy()

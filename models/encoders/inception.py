@@ -1,5 +1,7 @@
 """The trunk of Inception-v3, with torchvision's names, so that its checkpoints load."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -85,14 +87,19 @@ class Conv(nn.Module):
         return F.relu(self.bn(self.conv(hidden)))
 
 
-def row(inputs: int, outputs: int) -> Conv:
+MakesConv = Callable[..., Conv]
+"""`Conv`, or what makes one of fewer channels."""
+Smooth = Callable[[Tensor], Tensor]
+
+
+def row(inputs: int, outputs: int, conv: MakesConv) -> Conv:
     """A 1 x 7 convolution that keeps height and width."""
-    return Conv(inputs, outputs, (1, 7), padding=(0, 3))
+    return conv(inputs, outputs, (1, 7), padding=(0, 3))
 
 
-def column(inputs: int, outputs: int) -> Conv:
+def column(inputs: int, outputs: int, conv: MakesConv) -> Conv:
     """A 7 x 1 convolution that keeps height and width."""
-    return Conv(inputs, outputs, (7, 1), padding=(3, 0))
+    return conv(inputs, outputs, (7, 1), padding=(3, 0))
 
 
 def smooth(hidden: Tensor) -> Tensor:
@@ -103,22 +110,25 @@ def smooth(hidden: Tensor) -> Tensor:
 class BlockA(nn.Module):
     """35 x 35: 1 x 1, 5 x 5, two 3 x 3, and a pool (224 + `pool` channels)."""
 
-    def __init__(self, inputs: int, pool: int) -> None:
+    def __init__(
+        self, inputs: int, pool: int, conv: MakesConv = Conv, smooth: Smooth = smooth
+    ) -> None:
         super().__init__()
-        self.branch1x1 = Conv(inputs, 64, 1)
-        self.branch5x5_1 = Conv(inputs, 48, 1)
-        self.branch5x5_2 = Conv(48, 64, 5, padding=2)
-        self.branch3x3dbl_1 = Conv(inputs, 64, 1)
-        self.branch3x3dbl_2 = Conv(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = Conv(96, 96, 3, padding=1)
-        self.branch_pool = Conv(inputs, pool, 1)
+        self.smooth = smooth
+        self.branch1x1 = conv(inputs, 64, 1)
+        self.branch5x5_1 = conv(inputs, 48, 1)
+        self.branch5x5_2 = conv(48, 64, 5, padding=2)
+        self.branch3x3dbl_1 = conv(inputs, 64, 1)
+        self.branch3x3dbl_2 = conv(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = conv(96, 96, 3, padding=1)
+        self.branch_pool = conv(inputs, pool, 1)
 
     def forward(self, hidden: Tensor) -> Tensor:
         branches = [
             self.branch1x1(hidden),
             self.branch5x5_2(self.branch5x5_1(hidden)),
             self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(hidden))),
-            self.branch_pool(smooth(hidden)),
+            self.branch_pool(self.smooth(hidden)),
         ]
         return torch.cat(branches, dim=1)
 
@@ -126,12 +136,12 @@ class BlockA(nn.Module):
 class BlockB(nn.Module):
     """35 x 35 to 17 x 17: 768 channels."""
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, conv: MakesConv = Conv) -> None:
         super().__init__()
-        self.branch3x3 = Conv(inputs, 384, 3, stride=2)
-        self.branch3x3dbl_1 = Conv(inputs, 64, 1)
-        self.branch3x3dbl_2 = Conv(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = Conv(96, 96, 3, stride=2)
+        self.branch3x3 = conv(inputs, 384, 3, stride=2)
+        self.branch3x3dbl_1 = conv(inputs, 64, 1)
+        self.branch3x3dbl_2 = conv(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = conv(96, 96, 3, stride=2)
 
     def forward(self, hidden: Tensor) -> Tensor:
         branches = [
@@ -145,18 +155,19 @@ class BlockB(nn.Module):
 class BlockC(nn.Module):
     """17 x 17: 7 x 7 split into rows and columns of `width` channels; 768 to 768 channels."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, conv: MakesConv = Conv, smooth: Smooth = smooth) -> None:
         super().__init__()
-        self.branch1x1 = Conv(768, 192, 1)
-        self.branch7x7_1 = Conv(768, width, 1)
-        self.branch7x7_2 = row(width, width)
-        self.branch7x7_3 = column(width, 192)
-        self.branch7x7dbl_1 = Conv(768, width, 1)
-        self.branch7x7dbl_2 = column(width, width)
-        self.branch7x7dbl_3 = row(width, width)
-        self.branch7x7dbl_4 = column(width, width)
-        self.branch7x7dbl_5 = row(width, 192)
-        self.branch_pool = Conv(768, 192, 1)
+        self.smooth = smooth
+        self.branch1x1 = conv(768, 192, 1)
+        self.branch7x7_1 = conv(768, width, 1)
+        self.branch7x7_2 = row(width, width, conv)
+        self.branch7x7_3 = column(width, 192, conv)
+        self.branch7x7dbl_1 = conv(768, width, 1)
+        self.branch7x7dbl_2 = column(width, width, conv)
+        self.branch7x7dbl_3 = row(width, width, conv)
+        self.branch7x7dbl_4 = column(width, width, conv)
+        self.branch7x7dbl_5 = row(width, 192, conv)
+        self.branch_pool = conv(768, 192, 1)
 
     def forward(self, hidden: Tensor) -> Tensor:
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(hidden)))
@@ -164,7 +175,7 @@ class BlockC(nn.Module):
             self.branch1x1(hidden),
             self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(hidden))),
             self.branch7x7dbl_5(self.branch7x7dbl_4(double)),
-            self.branch_pool(smooth(hidden)),
+            self.branch_pool(self.smooth(hidden)),
         ]
         return torch.cat(branches, dim=1)
 
@@ -172,14 +183,14 @@ class BlockC(nn.Module):
 class BlockD(nn.Module):
     """17 x 17 to 8 x 8: 768 to 1280 channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, conv: MakesConv = Conv) -> None:
         super().__init__()
-        self.branch3x3_1 = Conv(768, 192, 1)
-        self.branch3x3_2 = Conv(192, 320, 3, stride=2)
-        self.branch7x7x3_1 = Conv(768, 192, 1)
-        self.branch7x7x3_2 = row(192, 192)
-        self.branch7x7x3_3 = column(192, 192)
-        self.branch7x7x3_4 = Conv(192, 192, 3, stride=2)
+        self.branch3x3_1 = conv(768, 192, 1)
+        self.branch3x3_2 = conv(192, 320, 3, stride=2)
+        self.branch7x7x3_1 = conv(768, 192, 1)
+        self.branch7x7x3_2 = row(192, 192, conv)
+        self.branch7x7x3_3 = column(192, 192, conv)
+        self.branch7x7x3_4 = conv(192, 192, 3, stride=2)
 
     def forward(self, hidden: Tensor) -> Tensor:
         seven = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(hidden)))
@@ -194,17 +205,18 @@ class BlockD(nn.Module):
 class BlockE(nn.Module):
     """8 x 8: branches that fork into a row and a column; 2048 channels."""
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, conv: MakesConv = Conv, smooth: Smooth = smooth) -> None:
         super().__init__()
-        self.branch1x1 = Conv(inputs, 320, 1)
-        self.branch3x3_1 = Conv(inputs, 384, 1)
-        self.branch3x3_2a = Conv(384, 384, (1, 3), padding=(0, 1))
-        self.branch3x3_2b = Conv(384, 384, (3, 1), padding=(1, 0))
-        self.branch3x3dbl_1 = Conv(inputs, 448, 1)
-        self.branch3x3dbl_2 = Conv(448, 384, 3, padding=1)
-        self.branch3x3dbl_3a = Conv(384, 384, (1, 3), padding=(0, 1))
-        self.branch3x3dbl_3b = Conv(384, 384, (3, 1), padding=(1, 0))
-        self.branch_pool = Conv(inputs, 192, 1)
+        self.smooth = smooth
+        self.branch1x1 = conv(inputs, 320, 1)
+        self.branch3x3_1 = conv(inputs, 384, 1)
+        self.branch3x3_2a = conv(384, 384, (1, 3), padding=(0, 1))
+        self.branch3x3_2b = conv(384, 384, (3, 1), padding=(1, 0))
+        self.branch3x3dbl_1 = conv(inputs, 448, 1)
+        self.branch3x3dbl_2 = conv(448, 384, 3, padding=1)
+        self.branch3x3dbl_3a = conv(384, 384, (1, 3), padding=(0, 1))
+        self.branch3x3dbl_3b = conv(384, 384, (3, 1), padding=(1, 0))
+        self.branch_pool = conv(inputs, 192, 1)
 
     def forward(self, hidden: Tensor) -> Tensor:
         single = self.branch3x3_1(hidden)
@@ -213,6 +225,6 @@ class BlockE(nn.Module):
             self.branch1x1(hidden),
             *(self.branch3x3_2a(single), self.branch3x3_2b(single)),
             *(self.branch3x3dbl_3a(double), self.branch3x3dbl_3b(double)),
-            self.branch_pool(smooth(hidden)),
+            self.branch_pool(self.smooth(hidden)),
         ]
         return torch.cat(branches, dim=1)

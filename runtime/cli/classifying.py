@@ -11,7 +11,7 @@ from t2i.runtime.classify import TEMPLATES, Learnt, ZeroShot, look, read_labels
 from t2i.runtime.errors import PictureError, UsageError
 from t2i.runtime.matching import Matcher, read, unit
 from t2i.runtime.probe import Numbers
-from t2i.runtime.score.sources import pictures_in
+from t2i.runtime.score.stored import pictures_in
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ Examples:
 t2i-score psnr,ssim bird.png other.png          # two pictures
 t2i-score psnr,ssim photographs drawings        # two folders, matched by file name
 t2i-score ssim photographs drawings --map maps  # and where they are alike
-t2i-score fid,is photographs drawings           # two sets; the reference comes first
-t2i-score attributes,r-precision,fid,is,diversity --model birds   # draw and score in one stream
+t2i-score fid,kid,is photographs drawings       # two sets; the reference comes first
+t2i-score attributes,r-precision,diversity --model birds   # draw and score in one stream
+t2i-score fid --model birds --with fid=birds-features   # drawn birds beside rendered ones
 t2i-score attributes --model birds --captions test.jsonl --total 2000 --json
 t2i-score edit --model birds --total 100        # does one word change what it names, and only that?
 
@@ -26,6 +27,8 @@ psnr         pairs: decibels, inf for equal pictures
 ssim         pairs: 1 for equal pictures
 ms-ssim      pairs: ssim at five scales; needs 161 pixels on each side
 fid          sets: distance of features, 0 for equal sets
+kid          sets: the same without bias, about 0 for equal sets
+prdc         sets: precision and recall, density and coverage
 is           one set: 1 to the number of kinds; more is better
 attributes   pictures and captions: share of what is said that a judge sees
 r-precision  pictures and captions: share that finds its own among 100
@@ -44,8 +47,14 @@ from t2i-run, or from a metadata.jsonl in it: {"file_name": "1.png", "text": "a 
 edit draws captions of its own, 500 at most, before and after one word is changed, from the same
 noise; --total says how many of them.
 
-REAL may be a folder or an .npz of statistics with mu and sigma. --with METRIC=BUNDLE chooses which
-network looks at the pictures. Compare numbers only where the networks and the counts are the same.
+Each set is a folder, a .zip or .tar of pictures, shards such as data-{000..099}.tar, or a .txt with
+a path a line. What cannot be read is left out and named. --protocol does all as a package or paper
+does. Score large sets with --resume: what networks saw is kept, so that after an interruption the
+same command goes on, and another metric need not look again.
+
+For fid, REAL may be an .npz of statistics with mu and sigma. fid, kid, prdc and is look with the
+bundle inception, which you make once: t2i-export --help says how. --with METRIC=BUNDLE chooses
+another network. Compare numbers only where networks, protocols and counts are the same.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -82,6 +91,30 @@ With = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="METRIC=BUNDLE", help="Which bundle looks at the pictures."),
 ]
+Against = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Compare with what --json printed before.")
+]
+Statistics = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.npz", help="Write those of REAL, to be REAL another time."),
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="tf, pytorch-fid (default), clean, stackgan, attngan or dmgan."
+    ),
+]
+Bootstrap = Annotated[
+    int | None,
+    typer.Option(min=2, metavar="N", help="95 % of fid, is and kid, from N draws of pictures."),
+]
+Extrapolate = Annotated[
+    bool,
+    typer.Option("--extrapolate", help="Follow fid to sets without end, where it has no bias."),
+]
+Subset = Annotated[
+    int | None, typer.Option(min=2, metavar="N", help="Pictures of each subset of kid: 1000.")
+]
 Confusion = Annotated[
     Path | None,
     typer.Option(metavar="FILE.png", help="Draw which main colour was said, which was seen."),
@@ -91,13 +124,22 @@ Maps = Annotated[
     Path | None, typer.Option("--map", metavar="FOLDER", help="Draw where pairs are alike.")
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse what has no partner, and words that would be cut.")
+    bool,
+    typer.Option(
+        "--strict", help="Refuse what cannot be read, has no partner, or has words to be cut."
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep what networks see; go on from what was kept.")
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
 ]
-BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures at once.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Threads that decode; all by default.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures drawn at once.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a metric.")]
 
 
@@ -112,13 +154,21 @@ def score(
     total: Total = None,
     nearest_class: NearestClass = False,
     seed: Seed = 0,
+    against: Against = None,
+    statistics: Statistics = None,
+    protocol: Protocol = None,
+    bootstrap: Bootstrap = None,
+    extrapolate: Extrapolate = False,
+    subset: Subset = None,
     bundles: With = None,
     confusion: Confusion = None,
     luma: Luma = False,
     maps: Maps = None,
     strict: Strict = False,
+    resume: Resume = False,
     device: Device = "auto",
     threads: Threads = None,
+    workers: Workers = None,
     batch_size: BatchSize = 8,
     as_json: Json = False,
     version: Version = False,
@@ -137,13 +187,21 @@ def score(
                 total=total,
                 nearest_class=nearest_class,
                 seed=seed,
+                against=against,
+                statistics=statistics,
+                protocol=protocol,
+                bootstrap=bootstrap,
+                extrapolate=extrapolate,
+                subset=subset,
                 bundles=dict(map(_pair, bundles or ())),
                 confusion=confusion,
                 luma=luma,
                 maps=maps,
                 strict=strict,
+                resume=resume,
                 device=device,
                 threads=threads,
+                workers=workers,
                 batch_size=batch_size,
                 as_json=as_json,
             )

@@ -1,13 +1,14 @@
 """What `t2i-score` does with pictures."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from t2i.runtime import noise, terminal
+from t2i.runtime import noise, places, terminal
 from t2i.runtime.captions import STANDARD_INPUT, read_captions
 from t2i.runtime.cli import remarks, results
 from t2i.runtime.draw import load
@@ -17,13 +18,18 @@ from t2i.runtime.score import pairs, sets
 from t2i.runtime.score.attributes import MAIN, Attributes
 from t2i.runtime.score.confusion import confusion_sheet
 from t2i.runtime.score.edits import Edited
-from t2i.runtime.score.features import Extractor
+from t2i.runtime.score.features import INCEPTION, Extractor
+from t2i.runtime.score.fid import STATISTICS, Fid
+from t2i.runtime.score.frechet import Statistics
+from t2i.runtime.score.memory import FILE, Memory
 from t2i.runtime.score.metrics import choose
 from t2i.runtime.score.pairs import PairMetric
+from t2i.runtime.score.practice import Practice, practice
 from t2i.runtime.score.protocol import Result
 from t2i.runtime.score.references import CAPTIONS, Rendered, rendered, speaks_of_birds
+from t2i.runtime.score.resize import PYTORCH_FID
 from t2i.runtime.score.sets import SetMetric, Setting, Work
-from t2i.runtime.score.sources import Drawn, Folder, Source
+from t2i.runtime.score.sources import Drawn, Source, Stored
 
 FOLDERS = "two pictures or two folders, the reference first: `t2i-score psnr,ssim A B`"
 PICTURES = "a folder, or a bundle that draws: `t2i-score is FAKE`, `t2i-score is --model birds`"
@@ -41,21 +47,41 @@ class Request:
     total: int | None
     nearest_class: bool
     seed: int
+    against: Path | None
+    """Earlier results to compare with."""
+    statistics: Path | None
+    """Where the reference's mean and covariance are written to."""
+    protocol: str | None
+    """Name of a whole one."""
+    bootstrap: int | None
+    extrapolate: bool
+    subset: int | None
+    """Pictures of each subset that KID draws."""
     bundles: Mapping[str, str]
     """Which bundle looks at the pictures for a metric, where another was asked for."""
     confusion: Path | None
     luma: bool
     maps: Path | None
     strict: bool
+    resume: bool
+    """Keep what networks see, and find what they saw before."""
     device: str
     threads: int | None
+    workers: int | None
+    """Threads that decode pictures; as many as there are processors by default."""
     batch_size: int
     as_json: bool
 
     @property
-    def reference(self) -> Path | None:
-        """A folder that stands alone is no reference."""
-        return self.real if self.fake or self.model else None
+    def reference(self) -> Source | Statistics | None:
+        """What REAL holds; a folder that stands alone is no reference."""
+        if not self.real or not (self.fake or self.model):
+            return None
+        known = self.real.suffix == STATISTICS
+        return Statistics.read(self.real) if known else self.stored(self.real)
+
+    def stored(self, path: Path) -> Stored:
+        return Stored(path, strict=self.strict, workers=self.workers)
 
     def check(self, two: Mapping[str, PairMetric], many: Mapping[str, SetMetric]) -> None:
         """Refuse what is wrong with the command line alone.
@@ -75,16 +101,13 @@ class Request:
             raise UsageError(f"{', '.join(two)}: pictures are compared two by two", hint=FOLDERS)
         if not (self.real or self.model):
             raise UsageError("there are no pictures to score", hint=PICTURES)
-        if self.luma and not two:
-            raise UsageError("--luma is for metrics of pairs", hint="leave it out")
-        if self.maps and not any(metric.draws_maps for metric in two.values()):
-            raise UsageError("--map draws what ssim sees", hint="add ssim to the metrics")
-        if self.confusion and "attributes" not in many:
-            raise UsageError(
-                "--confusion draws what attributes sees", hint="add attributes to the metrics"
-            )
+        for wrong, message, hint in self._out_of_place(two, many):
+            if wrong:
+                raise UsageError(message, hint=hint)
         if self.confusion and self.confusion.suffix.lower() != ".png":
             raise UsageError(f"{self.confusion} is no .png", hint="end --confusion with .png")
+        if self.statistics and self.statistics.suffix != STATISTICS:
+            raise UsageError(f"{self.statistics} is no .npz", hint="end --statistics with .npz")
         if self.captions and "edit" in many:
             raise UsageError(
                 "edit changes captions of its own, of drawn birds, and reads no --captions",
@@ -96,6 +119,32 @@ class Request:
                     f"--with {name}={self.bundles[name]}: nothing that is computed needs it",
                     hint=f"bundles look for {', '.join(many)}" if many else "leave it out",
                 )
+
+    def _out_of_place(
+        self, two: Mapping[str, PairMetric], many: Mapping[str, SetMetric]
+    ) -> Iterator[tuple[object, str, str]]:
+        """Options, whether they are out of place beside these metrics, and what to do then."""
+        draws_maps = any(metric.draws_maps for metric in two.values())
+        known = {"fid", "is", "kid"} & set(many)
+        drop, alone = "leave it out", not many
+        yield self.luma and not two, "--luma is for metrics of pairs", drop
+        yield self.maps and not draws_maps, "--map draws what ssim sees", "add ssim to the metrics"
+        yield self.resume and alone, "--resume is for metrics of sets", drop
+        yield self.protocol and alone, "--protocol is for metrics of sets", drop
+        yield self.subset and "kid" not in many, "--subset is for kid", drop
+        yield self.extrapolate and "fid" not in many, "--extrapolate is for fid", drop
+        yield self.bootstrap and not known, "--bootstrap is for fid, is and kid", drop
+        yield self.against and self.as_json, "--against is for people to read", "leave out --json"
+        yield (
+            self.statistics and "fid" not in many,
+            "--statistics are what fid compares with",
+            "add fid to the metrics",
+        )
+        yield (
+            self.confusion and "attributes" not in many,
+            "--confusion draws what attributes sees",
+            "add attributes to the metrics",
+        )
 
 
 def score(request: Request) -> None:
@@ -109,12 +158,29 @@ def score(request: Request) -> None:
     judges = [work.scorer for work in works if isinstance(work.scorer, Attributes)]
     for scorer in judges if request.confusion else ():
         scorer.judge.attribute(MAIN)
-    found = [*(_pairs(request, two) if two else []), *sets.run(works, request.batch_size)]
-    for result in sorted(found, key=lambda result: list(chosen).index(result.metric)):
+    found = _pairs(request, two) if two else []
+    with _remembering(request) as memory:
+        found += sets.run(works, request.batch_size, memory)
+    found.sort(key=lambda result: list(chosen).index(result.metric))
+    for result in found:
         results.tell(result, as_json=request.as_json)
+    if request.against:
+        results.compare(found, request.against)
+    if request.statistics:
+        _save_statistics(request.statistics, works)
     for scorer in judges:
         if request.confusion:
             _save(request.confusion, scorer)
+
+
+@contextmanager
+def _remembering(request: Request) -> Iterator[Memory | None]:
+    if not request.resume:
+        yield None
+        return
+    with closing(Memory(places.cache() / FILE)) as memory:
+        yield memory
+        terminal.say(f"what was seen is kept in {memory.path}")
 
 
 def _pairs(request: Request, metrics: Mapping[str, PairMetric]) -> list[Result]:
@@ -129,7 +195,9 @@ def _pairs(request: Request, metrics: Mapping[str, PairMetric]) -> list[Result]:
         terminal.warn(matched.tell_alone())
     names = (a.resolve().name, b.resolve().name)
     options = pairs.Options(luma=request.luma)
-    found = pairs.score(metrics, matched, options, names=names, maps=request.maps)
+    found = pairs.score(
+        metrics, matched, options, names=names, maps=request.maps, strict=request.strict
+    )
     if request.maps:
         terminal.say(f"wrote {len(matched.pairs):,} maps to {request.maps}")
     return found
@@ -143,25 +211,36 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
         if request.seed + len(each) > noise.SEEDS:
             raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
     chosen = {name: request.bundles.get(name, each.bundle) for name, each in metrics.items()}
-    extractors: dict[str, Extractor] = {}
+    whole = practice(request.protocol or PYTORCH_FID)
+    extractors: dict[tuple[str, str], Extractor] = {}
     for name, bundle in chosen.items():
-        if bundle not in extractors:
-            extractors[bundle] = _extractor(name, bundle, request)
+        if (bundle, whole.resize_for(name)) not in extractors:
+            extractors[bundle, whole.resize_for(name)] = _extractor(name, bundle, whole, request)
+    if request.protocol:
+        _warn_of_own_resizes(
+            extractors[bundle, whole.resize_for(name)]
+            for name, bundle in chosen.items()
+            if metrics[name].bundle == INCEPTION
+        )
     for each in {id(each): each for each in sources.values()}.values():
         if isinstance(each, Edited):
             remarks.tell_what_was_not_read(each.painter, each.jobs, {}, None)
     _introduce(sources, chosen)
+    reference = request.reference
     return [
         Work.begin(
             name,
             metric,
             Setting(
-                extractor=extractors[chosen[name]],
+                extractor=extractors[chosen[name], whole.resize_for(name)],
                 source=sources[name],
                 seed=request.seed,
-                batch_size=request.batch_size,
-                reference=request.reference,
+                reference=reference,
                 rendered=known,
+                practice=whole,
+                bootstrap=request.bootstrap,
+                extrapolate=request.extrapolate,
+                subset=request.subset,
             ),
         )
         for name, metric in metrics.items()
@@ -173,7 +252,7 @@ def _source(request: Request) -> tuple[Source, Rendered | None]:
     if not request.model:
         folder = request.fake or request.real
         assert folder, "Request.check refuses none"
-        return Folder(folder), None
+        return request.stored(folder), None
     painter = load(
         request.model,
         device=request.device,
@@ -200,22 +279,44 @@ def _source(request: Request) -> tuple[Source, Rendered | None]:
     return drawn, rendered() if birds else None
 
 
+def _save_statistics(path: Path, works: Sequence[Work]) -> None:
+    (scorer,) = (work.scorer for work in works if isinstance(work.scorer, Fid))
+    scorer.reference().save(path)
+    terminal.say(f"wrote {path}")
+
+
+def _warn_of_own_resizes(extractors: Iterable[Extractor]) -> None:
+    """A protocol that was asked for says nothing to networks that prepare pictures themselves."""
+    for name in sorted({each.name for each in extractors if not each.resize}):
+        terminal.warn(
+            f"{name} resizes pictures itself, whatever --protocol says",
+            hint="protocols are of Inception: leave out --with",
+        )
+
+
 def _called(file: str) -> str:
     return "standard input" if file == STANDARD_INPUT else Path(file).name
 
 
-def _extractor(metric: str, bundle: str, request: Request) -> Extractor:
+def _extractor(metric: str, bundle: str, whole: Practice, request: Request) -> Extractor:
     try:
         return Extractor.load(
-            bundle, device=request.device, threads=request.threads, strict=request.strict
+            bundle,
+            device=request.device,
+            threads=request.threads,
+            strict=request.strict,
+            resize=whole.resize_for(metric),
         )
     except BundleError as error:
         # What nobody asked for cannot be mistyped: no likely name helps.
         asked = metric in request.bundles
         choose = f"{error.hint}; or choose another" if asked else "export one, and choose it"
+        hint = f"{choose} by --with {metric}=BUNDLE"
+        if bundle == INCEPTION and not asked:
+            hint = f"{error.hint}; of drawn birds, say --with {metric}=birds-features"
         raise BundleError(
             f"{metric} needs a bundle that looks at pictures: {error}",
-            hint=f"{choose} by --with {metric}=BUNDLE",
+            hint=hint,
         ) from error
 
 
@@ -234,8 +335,9 @@ def _refuse_what_is_there(request: Request) -> None:
     maps, confusion = request.maps, request.confusion
     if maps and maps.exists() and (not maps.is_dir() or any(maps.iterdir())):
         raise ScoreError(f"{maps} is there already", hint="choose another folder for --map")
-    if confusion and confusion.exists():
-        raise ScoreError(f"{confusion} is there already", hint="choose another --confusion")
+    for file, option in ((confusion, "--confusion"), (request.statistics, "--statistics")):
+        if file and file.exists():
+            raise ScoreError(f"{file} is there already", hint=f"choose another {option}")
 
 
 def _save(path: Path, scorer: Attributes) -> None:

@@ -9,8 +9,8 @@ from t2i.runtime.errors import ScoreError, did_you_mean
 from t2i.runtime.score.confidence import wilson
 from t2i.runtime.score.protocol import Part, Value
 from t2i.runtime.score.references import Rendered
-from t2i.runtime.score.sets import Setting
-from t2i.runtime.score.sources import Caption, Shown
+from t2i.runtime.score.sets import Captions, Setting
+from t2i.runtime.score.sources import Caption
 from t2i.runtime.sessions import Arrays
 
 MAIN = "back"
@@ -45,10 +45,10 @@ class Attributes:
         """(said, seen) by attribute."""
         self.rendered = _fitting(setting)
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
-        for each, logits in zip(shown, seen["attributes"], strict=True):
-            assert each.caption is not None, "its source has captions"
-            for name, code in self.said[each.caption].items():
+    def see(self, captions: Captions, seen: Arrays) -> None:
+        for place, logits in zip(captions, seen["attributes"], strict=True):
+            assert place is not None, "its source has captions"
+            for name, code in self.said[place].items():
                 self.counts[name][code, int(logits[self.places[name]].argmax())] += 1
 
     def value(self) -> Value:

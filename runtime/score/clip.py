@@ -1,14 +1,11 @@
 """CLIP score: how near pictures are to their own captions."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.protocol import Value
 from t2i.runtime.score.retrieval import cosines
-from t2i.runtime.score.sets import Setting
-from t2i.runtime.score.sources import Shown
+from t2i.runtime.score.sets import Captions, Setting
 from t2i.runtime.sessions import Arrays
 
 
@@ -36,10 +33,10 @@ class ClipScore:
         self.sentences = setting.extractor.sentences(list(texts))
         self.scores: list[float] = []
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
-        for each, code in zip(shown, seen["code"], strict=True):
-            assert each.caption is not None, "its source has captions"
-            own = self.sentences[self.places[each.caption]]
+    def see(self, captions: Captions, seen: Arrays) -> None:
+        for place, code in zip(captions, seen["code"], strict=True):
+            assert place is not None, "its source has captions"
+            own = self.sentences[self.places[place]]
             self.scores.append(100 * max(0.0, float(cosines(code[None], own[None])[0, 0])))
 
     def value(self) -> Value:

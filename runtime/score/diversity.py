@@ -1,14 +1,12 @@
 """Diversity: how much the pictures of one caption differ from seed to seed."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.errors import UsageError
 from t2i.runtime.score.protocol import Part, Value
-from t2i.runtime.score.sets import Setting
-from t2i.runtime.score.sources import Drawing, Shown, Source
+from t2i.runtime.score.sets import Captions, Setting
+from t2i.runtime.score.sources import Drawing, Source
 from t2i.runtime.sessions import Arrays
 
 CAPTIONS, SEEDS = 50, 16
@@ -39,10 +37,10 @@ class Diversity:
         self.rendered = rendered if known else None
         self.features: dict[int, list[npt.NDArray[np.floating]]] = {}
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
-        for each, features in zip(shown, seen["features"], strict=True):
-            assert each.caption is not None, "a source that draws has captions"
-            self.features.setdefault(each.caption, []).append(features)
+    def see(self, captions: Captions, seen: Arrays) -> None:
+        for place, features in zip(captions, seen["features"], strict=True):
+            assert place is not None, "a source that draws has captions"
+            self.features.setdefault(place, []).append(features)
 
     def value(self) -> Value:
         """The mean over captions, and its ratio to what the renderer's pictures have."""

@@ -16,9 +16,10 @@ from t2i.runtime.archives import AGAIN
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import BundleError, TextError
 from t2i.runtime.jobs import Job
+from t2i.runtime.score.memory import key_of
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.references import BIRDS
-from t2i.runtime.score.sources import Caption, Shown, painted
+from t2i.runtime.score.sources import Caption, Shown, Whole, painted
 from t2i.runtime.text import Reading
 
 EDITS = BIRDS / "edits.jsonl"
@@ -96,7 +97,7 @@ def rendered_edits(path: Path = RENDERED) -> RenderedEdits | None:
 
 
 @dataclass(frozen=True)
-class Edited:
+class Edited(Whole):
     """Edits as a bundle draws them, both pictures of edit i with seed + i."""
 
     painter: Painter
@@ -132,8 +133,13 @@ class Edited:
     def __len__(self) -> int:
         return 2 * len(self.edits)
 
-    def batches(self, size: int) -> Iterator[list[Shown]]:
-        return painted(self.painter, self.jobs, size)
+    @property
+    def identity(self) -> str:
+        graphs = [graph.sha256 for graph in self.painter.manifest.graphs]
+        return key_of(graphs, self.inputs[1].sha256, self.seed, self.painter.device)
+
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        return painted(self.painter, self.jobs[start:], size)
 
     def _reading(self, caption: Caption) -> Reading:
         try:

@@ -9,13 +9,18 @@ import numpy.typing as npt
 
 from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle
-from t2i.runtime.errors import ScoreError, TextError
+from t2i.runtime.errors import BundleError, ScoreError, TextError
 from t2i.runtime.pictures import Pixels, to_planes
-from t2i.runtime.score.frechet import Gaussian, Moments
-from t2i.runtime.score.sources import Source
+from t2i.runtime.score.resize import PYTORCH_FID, RESIZES
 from t2i.runtime.sessions import Arrays, open_session
 from t2i.runtime.text import Tokenizer
 
+INCEPTION = "inception"
+"""The system, and the name of the bundle of its official weights."""
+MAKE_INCEPTION = (
+    "make it: `t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth`, a file of "
+    "mseitzer/pytorch-fid"
+)
 LOOKS = ("features", "score")
 """Pipelines whose `image` graph takes pictures of any size."""
 CAPTIONS = 32  # read at once
@@ -31,6 +36,7 @@ class Extractor:
         device: str = "auto",
         threads: int | None = None,
         strict: bool = False,
+        resize: str = PYTORCH_FID,
     ) -> None:
         if bundle.manifest.pipeline not in LOOKS:
             raise ScoreError(
@@ -43,6 +49,9 @@ class Extractor:
         self.manifest = bundle.manifest
         self.threads = threads
         self.strict = strict
+        # What was never Inception prepares pictures in its own graph, in the way it was trained.
+        self.resize_name = resize if bundle.manifest.system == INCEPTION else None
+        self.resize = RESIZES[resize] if self.resize_name else None
         self._image = open_session(bundle, "image", device=device, threads=threads)
         self.device = self._image.device
 
@@ -54,18 +63,26 @@ class Extractor:
         device: str = "auto",
         threads: int | None = None,
         strict: bool = False,
+        resize: str = PYTORCH_FID,
     ) -> "Extractor":
         """Get a bundle ready to look.
 
         Args:
             strict: refuse captions that are too long, in place of cutting them.
+            resize: one of `RESIZES`: how pictures come to the size at which an Inception sees them.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
             ScoreError: it does not look at pictures.
         """
-        bundle = Bundle.load(places.find(str(name)))
-        return cls(bundle, device=device, threads=threads, strict=strict)
+        try:
+            path = places.find(str(name))
+        except BundleError as error:
+            if str(name) == INCEPTION:
+                raise BundleError(str(error), hint=MAKE_INCEPTION) from error
+            raise
+        bundle = Bundle.load(path)
+        return cls(bundle, device=device, threads=threads, strict=strict, resize=resize)
 
     @property
     def name(self) -> str:
@@ -86,6 +103,13 @@ class Extractor:
         import onnxruntime
 
         return {"onnxruntime": onnxruntime.__version__, "device": self.device}
+
+    @property
+    def resizes(self) -> str:
+        """How pictures come to the size at which they are seen."""
+        if self.resize:
+            return self.resize.told
+        return f"by the graph of {self.name}, from each picture's own size"
 
     def require(self, *outputs: str) -> None:
         """Raises ScoreError where an output is missing."""
@@ -126,13 +150,13 @@ class Extractor:
     def look(self, pictures: Sequence[Pixels], outputs: Sequence[str]) -> Arrays:
         """What a batch of pictures looks like: the outputs, (B, …) each.
 
-        Pictures of one size are looked at together, others one by one.
+        Pictures of one size, or brought to one, are looked at together, others one by one.
 
         Raises:
             ScoreError: some of the numbers are not finite.
         """
-        alike = len({picture.shape for picture in pictures}) == 1
-        groups = [list(pictures)] if alike else [[picture] for picture in pictures]
+        together = self._looks_together(pictures)
+        groups = [list(pictures)] if together else [[picture] for picture in pictures]
         seen = [self._image.run({"image": self._given(group)}, outputs) for group in groups]
         found = {name: np.concatenate([each[name] for each in seen]) for name in outputs}
         for name, array in found.items():
@@ -143,8 +167,26 @@ class Extractor:
                 )
         return found
 
+    def look_at_chunk(
+        self, pictures: Sequence[Pixels], outputs: Sequence[str], size: int
+    ) -> Arrays:
+        """The same for at most `size` pictures, filled up to as many with the last of them.
+
+        Other kernels serve other batches, and give other last digits.
+        """
+        spare = [pictures[-1]] * (size - len(pictures)) if self._looks_together(pictures) else []
+        seen = self.look([*pictures, *spare], outputs)
+        return {name: array[: len(pictures)] for name, array in seen.items()}
+
+    def _looks_together(self, pictures: Sequence[Pixels]) -> bool:
+        return self.resize is not None or len({picture.shape for picture in pictures}) == 1
+
     def _given(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.uint8 | np.float32]:
-        """Pictures of one size as the graph takes them: as they are, or in [-1, 1]."""
+        """Pictures as the graph takes them: brought to its size, or of one, as they are or in
+        [-1, 1]."""
+        if self.resize:
+            px = self.manifest.image_px
+            return np.stack([self.resize.prepared(picture, px) for picture in pictures])
         (wanted,) = self._image.graph.inputs
         return np.stack(pictures) if wanted.dtype == "uint8" else to_planes(pictures)
 
@@ -201,19 +243,3 @@ class CaptionReader:
             tokens = self.tokenizer.encode(readings[start : start + CAPTIONS])
             made.append(self._text.run({"tokens": tokens}, ["sentence"])["sentence"])
         return np.concatenate(made)
-
-
-def gaussian_of(source: Source, extractor: Extractor, batch_size: int = 8) -> Gaussian:
-    """Mean and covariance of the output `features` over all pictures of a source.
-
-    Raises:
-        ScoreError: there are fewer than two, or the extractor has no such output.
-    """
-    extractor.require("features")
-    moments = Moments()
-    with terminal.progress(f"looking at {source.name}", len(source)) as bar:
-        for shown in source.batches(batch_size):
-            seen = extractor.look([each.pixels for each in shown], ["features"])
-            moments.add(seen["features"])
-            bar.advance(len(shown))
-    return moments.gaussian(extractor.sha256)

@@ -1,26 +1,32 @@
 """Fréchet Inception Distance: how far the features of two sets of pictures are apart."""
 
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from t2i.runtime import terminal
 from t2i.runtime.errors import ScoreError
-from t2i.runtime.score.features import Extractor, gaussian_of
-from t2i.runtime.score.frechet import Gaussian, Moments, frechet_distance
-from t2i.runtime.score.protocol import Input, Value
-from t2i.runtime.score.sets import Setting
-from t2i.runtime.score.sources import Folder, Pictures, Shown, source_of
+from t2i.runtime.score.estimates import bootstrapped, gaussian_at, unbiased_distance
+from t2i.runtime.score.features import INCEPTION, Extractor
+from t2i.runtime.score.frechet import Gaussian, Moments, Statistics, frechet_distance
+from t2i.runtime.score.protocol import Part, Value
+from t2i.runtime.score.reference import Summed, pictures_of, seen_by
+from t2i.runtime.score.resize import PYTORCH_FID
+from t2i.runtime.score.rows import Rows
+from t2i.runtime.score.sets import Captions, Setting, Watching, show
+from t2i.runtime.score.sources import Pictures, Source, source_of
 from t2i.runtime.sessions import Arrays
 
 STATISTICS = ".npz"
+USUAL = 2048
+"""Features of an Inception."""
 
 
 def fid(
     real: Pictures | Gaussian,
     fake: Pictures | Gaussian,
     *,
-    extractor: str = "birds-features",
+    extractor: str = INCEPTION,
+    resize: str = PYTORCH_FID,
     device: str = "auto",
     threads: int | None = None,
     batch_size: int = 8,
@@ -33,6 +39,8 @@ def fid(
         real, fake: a folder, uint8 (B, H, W, 3), a sequence of pictures, statistics as `.npz`, or
             a `Gaussian`.
         extractor: name or path of a bundle of features.
+        resize: `tf`, `pytorch-fid`, `clean` or `stackgan`: how pictures come to the size at which
+            an Inception sees them.
 
     Raises:
         BundleError: there is no such bundle.
@@ -40,78 +48,108 @@ def fid(
 
     Source: Heusel et al. 2017, equation 6.
     """
-    looking = Extractor.load(extractor, device=device, threads=threads)
+    looking = Extractor.load(extractor, device=device, threads=threads, resize=resize)
     return frechet_distance(*(_gaussian(each, looking, batch_size) for each in (real, fake)))
 
 
 class Fid:
-    """Adds features up; the reference was looked at before."""
+    """Adds features up, those of the reference too where they are not known."""
 
     outputs = ("features",)
 
     def __init__(self, setting: Setting) -> None:
         """Raises ScoreError where there is nothing to compare with."""
-        self.sha256 = setting.extractor.sha256
+        self.made_by = setting.extractor.sha256, setting.extractor.resize_name
         setting.extractor.require(*self.outputs)
-        if len(setting.source) < 2:
+        count = len(setting.source)
+        if count < 2:
             raise ScoreError("one picture has no FID", hint="pass sets of thousands of pictures")
-        self.reference, self.name, self.inputs = _reference(setting)
+        self.compared = _compared_with(setting)
+        self.summed = Summed()
         self.moments = Moments()
-        F = len(self.reference.mean)
-        if len(setting.source) <= F:
+        self.bootstrap, self.extrapolate = setting.bootstrap, setting.extrapolate
+        self.seed = setting.seed
+        self.rows = Rows() if self.bootstrap or self.extrapolate else None
+        F = setting.extractor.width("features") or USUAL
+        if count <= F:  # then the covariance is singular
             terminal.warn(
-                f"FID of {len(setting.source):,} pictures with {F:,} features comes out too large",
+                f"FID of {count:,} pictures with {F:,} features comes out too large",
                 hint="compare it only with FID of as many pictures, better of some thousands",
             )
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
+    @property
+    def real(self) -> Watching | None:
+        return None if isinstance(self.compared, Statistics) else self.summed
+
+    def see(self, captions: Captions, seen: Arrays) -> None:
         self.moments.add(seen["features"])
+        if self.rows is not None:
+            self.rows.add(seen["features"])
+
+    def reference(self) -> Gaussian:
+        """What is compared with, once it was seen."""
+        if isinstance(self.compared, Statistics):
+            return self.compared.gaussian
+        return self.summed.moments.gaussian(*self.made_by)
 
     def value(self) -> Value:
+        reference, compared = self.reference(), self.compared
+        distance = frechet_distance(reference, self.moments.gaussian(*self.made_by))
+        options: dict[str, Any] = {"features": len(reference.mean)}
+        interval: tuple[float, float] | None = None
+        parts: tuple[Part, ...] = ()
+        if self.rows is not None:
+            rows = self.rows.all()
+            if self.bootstrap:
+                options |= {"bootstrap": self.bootstrap, "seed": self.seed}
+                interval = bootstrapped(
+                    distance,
+                    len(rows),
+                    self.bootstrap,
+                    self.seed,
+                    lambda places: frechet_distance(reference, gaussian_at(rows, places)),
+                )
+            if self.extrapolate:
+                end = unbiased_distance(reference, rows, self.seed)
+                parts = (Part("FID∞", end, len(rows)),)
         return Value(
-            frechet_distance(self.reference, self.moments.gaussian(self.sha256)),
-            reference=self.name,
-            options={"features": len(self.reference.mean)},
-            inputs=self.inputs,
+            distance,
+            interval=interval,
+            parts=parts,
+            reference=compared.name,
+            options=options,
+            inputs=(compared.input,) if isinstance(compared, Statistics) else compared.inputs,
         )
 
 
-def _reference(setting: Setting) -> tuple[Gaussian, str, tuple[Input, ...]]:
-    """What to compare with, what to call it, and what it was made of."""
-    extractor, path, rendered = setting.extractor, setting.reference, setting.rendered
-    if path and path.suffix == STATISTICS:
-        statistics = _gaussian(path, extractor, setting.batch_size)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        return statistics, path.name, (Input(path.name, statistics.count, sha256),)
-    if path:
-        folder = Folder(path)
-        return gaussian_of(folder, extractor, setting.batch_size), folder.name, folder.inputs
-    if rendered is None:
+def _compared_with(setting: Setting) -> Statistics | Source:
+    """Pictures, or what is known of them, which this extractor must be able to have made.
+
+    Raises:
+        ScoreError: there is nothing to compare with, or one picture alone.
+    """
+    reference, rendered = setting.reference, setting.rendered
+    if reference is None and rendered:
+        reference = Statistics(rendered.features, rendered.name, rendered.input)
+    if isinstance(reference, Statistics):
+        seen_by(setting.extractor, reference.gaussian, reference.name)
+        return reference
+    pictures = pictures_of(setting, "FID")
+    if len(pictures) < 2:
         raise ScoreError(
-            "FID compares pictures with others, and there are none to compare with",
-            hint="`t2i-score fid REAL FAKE`, or `t2i-score fid REAL --model NAME`",
+            f"{pictures.name}: one picture has no covariance",
+            hint="pass sets of thousands of pictures",
         )
-    return _seen_by(extractor, rendered.features, rendered.name), rendered.name, (rendered.input,)
+    return pictures
 
 
 def _gaussian(pictures: Pictures | Gaussian, extractor: Extractor, batch_size: int) -> Gaussian:
     if isinstance(pictures, Gaussian):
-        return _seen_by(extractor, pictures, "the Gaussian")
+        return seen_by(extractor, pictures, "the Gaussian")
     if isinstance(pictures, (str, Path)) and Path(pictures).suffix == STATISTICS:
-        statistics = Gaussian.read(Path(pictures))
-        if statistics.extractor is None:
-            terminal.warn(f"{pictures} does not tell which extractor saw its pictures")
-        return _seen_by(extractor, statistics, str(pictures))
-    return gaussian_of(source_of(pictures), extractor, batch_size)
-
-
-def _seen_by(extractor: Extractor, statistics: Gaussian, name: str) -> Gaussian:
-    """The statistics, if this extractor can have made them."""
-    other = statistics.extractor not in (None, extractor.sha256)
-    width = extractor.width("features")
-    if other or width not in (None, len(statistics.mean)):
-        raise ScoreError(
-            f"{name}: its {len(statistics.mean):,} features are not those of {extractor.name}",
-            hint="pass the pictures themselves, or their extractor by --with fid=BUNDLE",
-        )
-    return statistics
+        known = Statistics.read(Path(pictures))
+        return seen_by(extractor, known.gaussian, str(pictures))
+    extractor.require("features")
+    summed = Summed()
+    show(source_of(pictures), [(extractor, summed)], batch_size)
+    return summed.moments.gaussian(extractor.sha256, extractor.resize_name)

@@ -1,13 +1,18 @@
 """The distance between two Gaussians, and the Gaussians of features."""
 
+import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from t2i.runtime import terminal
 from t2i.runtime.errors import ScoreError, T2IError
+from t2i.runtime.pictures import write_whole
 from t2i.runtime.proof import read_arrays
+from t2i.runtime.score.protocol import Input
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,13 +28,16 @@ class Gaussian:
     """Of how many pictures, where that is known."""
     extractor: str | None = None
     """SHA-256 of the graph that made the features, where that is known."""
+    resize: str | None = None
+    """How pictures came to its size, one of `RESIZES`; None where that is not known, or where the
+    graph does it itself."""
 
     @classmethod
     def read(cls, path: Path) -> "Gaussian":
         """Statistics from an `.npz`: `mu` and `sigma`, as pytorch-fid writes them.
 
-        Ours hold two arrays more: `n`, the number of pictures, and `extractor`, the 32 bytes of
-        the hash.
+        Ours hold more: `n`, the number of pictures, `extractor`, the 32 bytes of the hash, and
+        `resize`, the bytes of a name.
 
         Raises:
             ScoreError: it holds anything else.
@@ -44,6 +52,7 @@ class Gaussian:
                 raise ValueError("some of its numbers are not finite")
             count = int(arrays["n"]) if "n" in arrays else None
             extractor = arrays["extractor"].tobytes().hex() if "extractor" in arrays else None
+            resize = arrays["resize"].tobytes().decode("ascii") if "resize" in arrays else None
         except OSError as error:
             raise ScoreError(
                 f"{path} cannot be read: {error.strerror}", hint="check its name"
@@ -53,7 +62,36 @@ class Gaussian:
                 f"{path} holds no statistics of features: {error}",
                 hint="an .npz has mu (F) and sigma (F, F), as pytorch-fid writes them",
             ) from error
-        return cls(mean.astype(np.float64), covariance.astype(np.float64), count, extractor)
+        return cls(mean.astype(np.float64), covariance.astype(np.float64), count, extractor, resize)
+
+    def save(self, path: Path) -> None:
+        """Write an `.npz` that `read` takes, and pytorch-fid too."""
+        told = {} if self.count is None else {"n": np.array(self.count)}
+        if self.extractor is not None:
+            told["extractor"] = np.frombuffer(bytes.fromhex(self.extractor), np.uint8)
+        if self.resize is not None:
+            told["resize"] = np.frombuffer(self.resize.encode(), np.uint8)
+        data = io.BytesIO()
+        np.savez_compressed(data, mu=self.mean, sigma=self.covariance, **told)  # type: ignore[arg-type]
+        write_whole(path, data.getvalue())
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and covariance of pictures that need not be here."""
+
+    gaussian: Gaussian
+    name: str
+    input: Input
+
+    @classmethod
+    def read(cls, path: Path) -> "Statistics":
+        """Of an `.npz`, as `Gaussian.read`."""
+        gaussian = Gaussian.read(path)
+        if gaussian.extractor is None:
+            terminal.warn(f"{path} does not tell which extractor saw its pictures")
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        return cls(gaussian, path.name, Input(path.name, gaussian.count, sha256))
 
 
 class Moments:
@@ -80,7 +118,7 @@ class Moments:
         self._mean += step * (B / total)
         self.count = total
 
-    def gaussian(self, extractor: str | None = None) -> Gaussian:
+    def gaussian(self, extractor: str | None = None, resize: str | None = None) -> Gaussian:
         """Of all features so far.
 
         Raises:
@@ -91,7 +129,7 @@ class Moments:
                 f"{self.count} picture{'s have' if self.count != 1 else ' has'} no covariance",
                 hint="FID compares sets of pictures: better thousands than hundreds",
             )
-        return Gaussian(self._mean, self._scatter / (self.count - 1), self.count, extractor)
+        return Gaussian(self._mean, self._scatter / (self.count - 1), self.count, extractor, resize)
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:

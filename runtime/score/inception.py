@@ -1,16 +1,18 @@
 """Inception Score: pictures that are each certain, and together of many kinds."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.attributes import MAIN
-from t2i.runtime.score.features import Extractor
+from t2i.runtime.score.estimates import bootstrapped
+from t2i.runtime.score.features import INCEPTION, Extractor
 from t2i.runtime.score.protocol import Value
-from t2i.runtime.score.sets import Setting, show
-from t2i.runtime.score.sources import Pictures, Shown, source_of
+from t2i.runtime.score.rows import Numbers, Rows, blocks
+from t2i.runtime.score.sets import Captions, Setting, show
+from t2i.runtime.score.sources import Pictures, source_of
 from t2i.runtime.sessions import Arrays
 
 SPLITS = 10
@@ -19,7 +21,7 @@ SPLITS = 10
 def inception_score(
     pictures: Pictures,
     *,
-    extractor: str = "birds-features",
+    extractor: str = INCEPTION,
     device: str = "auto",
     threads: int | None = None,
     batch_size: int = 8,
@@ -52,7 +54,9 @@ class Inception:
 
     def __init__(self, setting: Setting) -> None:
         extractor, count = setting.extractor, len(setting.source)
-        if count < SPLITS:
+        self.practice, self.seed = setting.practice, setting.seed
+        self.bootstrap = setting.bootstrap
+        if len(self.practice.order(count, self.seed)) < SPLITS:
             raise ScoreError(
                 f"{count} pictures cannot be split into {SPLITS}",
                 hint="Inception Score needs thousands of pictures, 10 at the very least",
@@ -60,35 +64,74 @@ class Inception:
         classifies = "logits" in extractor.outputs
         self.outputs = ("logits",) if classifies else ("attributes",)
         extractor.require(*self.outputs)
-        self.head = slice(None) if classifies else extractor.attribute(MAIN)
-        self.options = {"splits": SPLITS, "kinds": "logits" if classifies else MAIN}
-        self.logits: list[npt.NDArray[np.floating]] = []
+        self.head = _classes(extractor) if classifies else extractor.attribute(MAIN)
+        self.kinds = "logits" if classifies else MAIN
+        self.logits = Rows()
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
-        self.logits.append(seen[self.outputs[0]][:, self.head])
+    def see(self, captions: Captions, seen: Arrays) -> None:
+        self.logits.add(seen[self.outputs[0]][:, self.head])
 
     def value(self) -> Value:
-        mean, spread = score_of(np.concatenate(self.logits), SPLITS)
-        return Value(mean, spread, options=self.options)
+        order = self.practice.order(len(self.logits), self.seed)
+        mean, spread = score_of(self.logits.all(), SPLITS, order)
+        options: dict[str, Any] = {"splits": SPLITS, "kinds": self.kinds}
+        if self.practice.shuffled:
+            options |= {"counted": len(order), "shuffled by": self.seed}
+        interval = None
+        if self.bootstrap:
+            options |= {"bootstrap": self.bootstrap, "seed": self.seed}
+            logits = self.logits.all()
+            interval = bootstrapped(
+                mean,
+                len(order),
+                self.bootstrap,
+                self.seed,
+                # In an order of their own: neighbours that are one picture would share a split.
+                lambda places: score_of(logits, SPLITS, order[_spread(places)])[0],
+            )
+        return Value(mean, spread, interval, options=options)
 
 
-def score_of(logits: npt.NDArray[np.floating], splits: int) -> tuple[float, float]:
+def _spread(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The same, those of each split as far apart as can be."""
+    return np.concatenate([places[start::SPLITS] for start in range(SPLITS)])
+
+
+def _classes(extractor: Extractor) -> slice:
+    """The logits of classes: one more than there are names is that of the background, the first.
+
+    Source: TF-Slim, by which the networks of StackGAN's Inception Scores were fine-tuned.
+    """
+    names = len(extractor.manifest.classes)
+    return slice(1, None) if names and extractor.width("logits") == names + 1 else slice(None)
+
+
+def score_of(
+    logits: Numbers, splits: int, order: npt.NDArray[np.int64] | None = None
+) -> tuple[float, float]:
     """Mean and population deviation over splits of exp E KL(p(kind | picture) ‖ p(kind)).
 
     Splits are consecutive: rows i·n/s to (i + 1)·n/s of n, as official code has it. More splits of
     the same pictures give a lower score.
 
     Shapes:
-        logits (N, kinds)
+        logits (N, kinds), order (n): which rows count, one after the other
     """
-    wide = logits.astype(np.float64)
-    log_p = wide - np.logaddexp.reduce(wide, axis=1, keepdims=True)
-    n = len(log_p)
-    parts = (log_p[i * n // splits : (i + 1) * n // splits] for i in range(splits))
-    scores = [_exponential_divergence(part) for part in parts]
+    places = np.arange(len(logits)) if order is None else order
+    n = len(places)
+    parts = (places[i * n // splits : (i + 1) * n // splits] for i in range(splits))
+    scores = [_exponential_divergence(logits[part]) for part in parts]
     return float(np.mean(scores)), float(np.std(scores))
 
 
-def _exponential_divergence(log_p: npt.NDArray[np.float64]) -> float:
-    log_marginal = np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p))
-    return float(np.exp(np.mean(np.sum(np.exp(log_p) * (log_p - log_marginal), axis=1))))
+def _exponential_divergence(logits: Numbers) -> float:
+    """The mean divergence is the entropy of the mean less the mean of the entropies."""
+    total, certainty = np.zeros(logits.shape[1]), 0.0
+    for _, rows in blocks(logits):
+        log_p = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+        p = np.exp(log_p)
+        total += p.sum(0)
+        certainty += float((p * log_p).sum())
+    mean = total / len(logits)
+    seen = mean[mean > 0]
+    return float(np.exp(certainty / len(logits) - (seen * np.log(seen)).sum()))

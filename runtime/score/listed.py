@@ -22,6 +22,8 @@ class Listed:
     caption: str
     where: str
     """How errors call it."""
+    label: str | None = None
+    """The class of what it shows, where that is told."""
 
 
 def listed(folder: Path) -> list[Listed]:
@@ -41,7 +43,9 @@ def listed(folder: Path) -> list[Listed]:
         caption = text[0] if isinstance(text, list) and text else text
         if not (isinstance(name, str) and isinstance(caption, str) and _lies_within(name)):
             raise ScoreError(f"{where} tells no picture of the folder and its text", hint=_LAYOUT)
-        found.setdefault(name, Listed(folder / name, caption, where))
+        label = row.get("label")
+        named = str(label) if isinstance(label, (str, int)) else None
+        found.setdefault(name, Listed(folder / name, caption, where, named))
     return list(found.values())
 
 

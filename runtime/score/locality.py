@@ -13,9 +13,10 @@ from t2i.runtime.score.attributes import READ_AS
 from t2i.runtime.score.confidence import of_mean, wilson
 from t2i.runtime.score.edits import EDITS, Edit, Edited, Editing, read_edits, rendered_edits
 from t2i.runtime.score.features import Extractor
+from t2i.runtime.score.looking import CHUNK
 from t2i.runtime.score.protocol import Part, Value
-from t2i.runtime.score.sets import Setting
-from t2i.runtime.score.sources import Drawn, Shown, Source
+from t2i.runtime.score.sets import Captions, Setting
+from t2i.runtime.score.sources import Drawn, Source
 from t2i.runtime.sessions import Arrays
 
 PARTS = "birds-parts"
@@ -86,12 +87,17 @@ class Locality:
         for edit in self.edits:
             self._refuse_unknown(edit)
         self.outcomes: list[Outcome] = []
+        self._pictures: Sequence[Pixels] = ()
         self._before: _Look | None = None
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
-        maps = self.parts.look([each.pixels for each in shown], ["parts"])["parts"].argmax(1)
-        for each, logits, parts in zip(shown, seen["attributes"], maps, strict=True):
-            look = _Look(each.pixels, logits, parts)
+    def look(self, pictures: Sequence[Pixels]) -> None:
+        self._pictures = pictures
+
+    def see(self, captions: Captions, seen: Arrays) -> None:
+        pictures = self._pictures
+        maps = self.parts.look_at_chunk(pictures, ["parts"], CHUNK)["parts"].argmax(1)
+        for pixels, logits, parts in zip(pictures, seen["attributes"], maps, strict=True):
+            look = _Look(pixels, logits, parts)
             if self._before is None:
                 self._before = look
                 continue

@@ -6,8 +6,11 @@ from t2i.runtime.errors import UsageError, did_you_mean
 from t2i.runtime.score import diversity, locality
 from t2i.runtime.score.attributes import Attributes
 from t2i.runtime.score.clip import ClipScore
+from t2i.runtime.score.features import INCEPTION
 from t2i.runtime.score.fid import Fid
 from t2i.runtime.score.inception import Inception
+from t2i.runtime.score.kernel import Kid
+from t2i.runtime.score.neighbours import Neighbours
 from t2i.runtime.score.pairs import PairMetric, begin_ms_ssim, begin_psnr, begin_ssim
 from t2i.runtime.score.retrieval import Retrieval
 from t2i.runtime.score.sets import SetMetric
@@ -40,7 +43,8 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "Xu et al. 2018, R = 1 of 100: share of pictures whose own caption is strictly nearer, by "
         "the cosine of code and sentence, norms floored at 1e-8, than 99 captions drawn by "
         "MurmurHash3 (hash seed 2) of (seed + picture) · 2²⁴ + caption among those with another "
-        "text and, where facts are known, other facts; interval of Wilson",
+        "text and, where labels or facts are known, another label or other facts; interval of "
+        "Wilson",
         "",
         "birds-damsm",
         Retrieval,
@@ -64,14 +68,29 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "Heusel et al. 2017: squared Fréchet distance of Gaussians of features, in float64, "
         "covariances divided by n − 1, symmetric form",
         "",
-        "birds-features",
+        INCEPTION,
         Fid,
+    ),
+    "kid": SetMetric(
+        "Binkowski et al. 2018: unbiased squared maximum mean discrepancy of features, kernel "
+        "(x·y / F + 1)³, mean and population deviation over random subsets",
+        "",
+        INCEPTION,
+        Kid,
+    ),
+    "prdc": SetMetric(
+        "Kynkäänniemi et al. 2019 and Naeem et al. 2020: of features, F-score of precision and "
+        "recall; balls reach to the third neighbour for these, to the fifth for density and "
+        "coverage",
+        "",
+        INCEPTION,
+        Neighbours,
     ),
     "is": SetMetric(
         "Salimans et al. 2016: exp E KL(p(kind | picture) ‖ p(kind)), mean and population "
         "deviation over 10 consecutive splits",
         "",
-        "birds-features",
+        INCEPTION,
         Inception,
     ),
     "diversity": SetMetric(

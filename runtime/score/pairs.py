@@ -1,8 +1,9 @@
 """Which picture is compared with which, and the metrics of such pairs."""
 
+import hashlib
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,11 +12,12 @@ import numpy as np
 from PIL import Image
 
 from t2i.runtime import terminal
-from t2i.runtime.errors import ScoreError
-from t2i.runtime.pictures import Pixels, read_picture, write_whole
+from t2i.runtime.errors import PictureError, ScoreError
+from t2i.runtime.pictures import Pixels, decode_picture, write_whole
 from t2i.runtime.score import multiscale, protocol, similarity
 from t2i.runtime.score.protocol import Result, Value
-from t2i.runtime.score.sources import pictures_in
+from t2i.runtime.score.sources import tell_unreadable
+from t2i.runtime.score.stored import Item, from_file, is_set, items_of
 
 NAMED = 5
 
@@ -25,20 +27,20 @@ class Pair:
     """Two pictures and the name they share."""
 
     name: str
-    a: Path
-    b: Path
+    a: Item
+    b: Item
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pictures of two folders by their file names; or just two pictures."""
+    """The pictures of two sets by their names; or just two pictures."""
 
     pairs: tuple[Pair, ...]
-    alone: tuple[Path, ...]
-    """Pictures of either folder that have no partner."""
+    alone: tuple[Item, ...]
+    """Pictures of either set that have no partner."""
 
     def tell_alone(self) -> str:
-        named = ", ".join(map(str, self.alone[:NAMED]))
+        named = ", ".join(item.where for item in self.alone[:NAMED])
         more = f" and {len(self.alone) - NAMED:,} more" if len(self.alone) > NAMED else ""
         return f"{len(self.alone):,} without a partner: {named}{more}"
 
@@ -117,17 +119,17 @@ def match(a: Path, b: Path) -> Pairs:
         ScoreError: there is nothing to compare.
     """
     for path in (a, b):
-        if not path.exists():
-            raise ScoreError(f"there is no {path}", hint="pass two pictures or two folders")
-    if a.is_dir() != b.is_dir():
+        if not (path.exists() or "{" in path.name):
+            raise ScoreError(f"there is no {path}", hint="pass two pictures or two sets of them")
+    single = [path.is_file() and not is_set(path) for path in (a, b)]
+    if single[0] != single[1]:
         raise ScoreError(
-            f"of {a} and {b} one is a folder, the other is not",
-            hint="pass two pictures or two folders",
+            f"of {a} and {b} one is a picture, the other is not",
+            hint="pass two pictures or two sets of them",
         )
-    if not a.is_dir():
-        return Pairs((Pair(a.name, a, b),), ())
-    of_a = {file.name: file for file in pictures_in(a)}
-    of_b = {file.name: file for file in pictures_in(b)}
+    if all(single):
+        return Pairs((Pair(a.name, from_file(a), from_file(b)),), ())
+    of_a, of_b = ({item.name: item for item in items_of(path)} for path in (a, b))
     shared = sorted(of_a.keys() & of_b.keys())
     if not shared:
         raise ScoreError(
@@ -146,44 +148,74 @@ def score(
     *,
     names: tuple[str, str],
     maps: Path | None = None,
+    strict: bool = False,
 ) -> list[Result]:
     """Compute several metrics in one pass.
 
     Args:
         names: what to call the two sets in the protocol.
+        strict: refuse pairs that cannot be read, in place of leaving them out.
         maps: folder for pictures that are bright where two pictures are alike.
 
     Raises:
-        PictureError: a picture cannot be read.
+        PictureError: a picture cannot be read, and `strict` or nothing else to score.
         ScoreError: a metric cannot be computed from a pair.
     """
     running = {name: metric.begin(options, maps) for name, metric in metrics.items()}
+    hashes: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
+    unreadable: dict[str, str] = {}
     with terminal.progress("scoring", len(pairs.pairs)) as bar:
         for pair in pairs.pairs:
-            a, b = read_picture(pair.a), read_picture(pair.b)
             try:
-                for metric in running.values():
-                    metric.see(pair.name, a, b)
-            except ScoreError as error:
-                raise ScoreError(f"{pair.name}: {error}", hint=error.hint) from error
+                _see(pair, running, hashes)
+            except PictureError as error:
+                # One pair alone is not left out: then there is nothing to score.
+                if strict or len(pairs.pairs) == 1:
+                    raise
+                unreadable[pair.name] = str(error)
             bar.advance()
-    inputs = (
-        protocol.describe(names[0], [pair.a for pair in pairs.pairs]),
-        protocol.describe(names[1], [pair.b for pair in pairs.pairs]),
-    )
+    if not hashes[0]:
+        why = next(iter(unreadable.values()))
+        raise ScoreError("no pair can be read", hint=f"the first: {why}")
+    tell_unreadable("pairs", unreadable)
+    inputs = protocol.describe(names[0], hashes[0]), protocol.describe(names[1], hashes[1])
     return [
         protocol.result(
             name,
             metric.unit,
             running[name].value(),
-            _about(metric, len(pairs.pairs), options, inputs),
+            _about(metric, len(hashes[0]), options, inputs, tuple(unreadable)),
         )
         for name, metric in metrics.items()
     ]
 
 
+def _see(
+    pair: Pair, running: Mapping[str, Running], hashes: Sequence[list[tuple[str, str]]]
+) -> None:
+    """Show a pair to all metrics, and note the hashes of its files."""
+    (a, sha256_a), (b, sha256_b) = _read(pair.a), _read(pair.b)
+    hashes[0].append((pair.a.name, sha256_a))
+    hashes[1].append((pair.b.name, sha256_b))
+    try:
+        for metric in running.values():
+            metric.see(pair.name, a, b)
+    except ScoreError as error:
+        raise ScoreError(f"{pair.name}: {error}", hint=error.hint) from error
+
+
+def _read(item: Item) -> tuple[Pixels, str]:
+    """A picture, and the hash of its file."""
+    data = item.load()
+    return decode_picture(io.BytesIO(data), item.where), hashlib.sha256(data).hexdigest()
+
+
 def _about(
-    metric: PairMetric, pairs: int, options: Options, inputs: tuple[protocol.Input, protocol.Input]
+    metric: PairMetric,
+    pairs: int,
+    options: Options,
+    inputs: tuple[protocol.Input, ...],
+    unreadable: tuple[str, ...],
 ) -> protocol.Protocol:
     return protocol.Protocol(
         definition=metric.definition,
@@ -196,4 +228,5 @@ def _about(
         seed=None,
         inputs=inputs,
         software=protocol.software(),
+        unreadable=unreadable,
     )

@@ -4,14 +4,16 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL
 
 import t2i
-from t2i.runtime.errors import PictureError
+
+COMPARED = ("definition", "pictures", "resize", "extractor", "reference", "options", "seed")
+"""What of two protocols must be equal, beside software and inputs."""
+SHORT = 80
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Protocol:
     """Of what was drawn at random: the first picture's, and the metric's own draws."""
     inputs: tuple[Input, ...]
     software: dict[str, str]
+    unreadable: tuple[str, ...] = ()
+    """Pictures that could not be read and were left out."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Result:
     """What a metric says."""
 
     metric: str
+    called: str
+    """The metric, and who looked where that is not whom papers mean: `fid (birds-features)`."""
     value: float
     unit: str
     spread: float | None
@@ -92,28 +98,26 @@ class Result:
     protocol: Protocol
 
 
-def result(metric: str, unit: str, found: Value, about: Protocol) -> Result:
+def result(
+    metric: str, unit: str, found: Value, about: Protocol, called: str | None = None
+) -> Result:
     """What a metric found, with its protocol."""
     return Result(
-        metric, found.value, unit, found.spread, found.interval, found.parts, protocol=about
+        metric=metric,
+        called=called or metric,
+        value=found.value,
+        unit=unit,
+        spread=found.spread,
+        interval=found.interval,
+        parts=found.parts,
+        protocol=about,
     )
 
 
-def describe(name: str, files: Sequence[Path]) -> Input:
-    """The pictures of one set, hashed.
-
-    Raises:
-        PictureError: one cannot be read.
-    """
-    lines = []
-    for file in sorted(files):
-        try:
-            lines.append(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n")
-        except OSError as error:
-            raise PictureError(
-                f"{file} cannot be read: {error.strerror}", hint="check that you may read it"
-            ) from error
-    return Input(name, len(files), hashlib.sha256("".join(lines).encode()).hexdigest())
+def describe(name: str, pictures: Sequence[tuple[str, str]]) -> Input:
+    """The pictures of one set, by their names and hashes; their order does not count."""
+    lines = (f"{sha256}  {picture}\n" for picture, sha256 in sorted(pictures))
+    return Input(name, len(pictures), hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
 def software() -> dict[str, str]:
@@ -124,3 +128,28 @@ def software() -> dict[str, str]:
         "numpy": np.__version__,
         "pillow": PIL.__version__,
     }
+
+
+def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """In what two protocols differ, as they are in JSON, but for the pictures that are scored."""
+    found = [
+        f"{name}: {_short(a.get(name))} and {_short(b.get(name))}"
+        for name in COMPARED
+        if a.get(name) != b.get(name)
+    ]
+    for name in sorted({*a.get("software", {}), *b.get("software", {})}):
+        one, other = (each.get("software", {}).get(name) for each in (a, b))
+        if one != other:
+            found.append(f"{name}: {_short(one)} and {_short(other)}")
+    # The first input is what is scored; the others are what it is compared with.
+    one, other = (
+        {each["name"]: each["sha256"] for each in about.get("inputs", [])[1:]} for about in (a, b)
+    )
+    if sorted(one.values()) != sorted(other.values()):
+        found.append(f"inputs: {', '.join(one) or 'none'} and {', '.join(other) or 'none'}")
+    return found
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= SHORT else f"{text[:SHORT]}…"

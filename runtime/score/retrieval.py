@@ -9,8 +9,8 @@ from t2i.runtime.errors import ScoreError
 from t2i.runtime.noise import DIMENSIONS, murmur3
 from t2i.runtime.score.confidence import wilson
 from t2i.runtime.score.protocol import Value
-from t2i.runtime.score.sets import Setting
-from t2i.runtime.score.sources import Caption, Shown
+from t2i.runtime.score.sets import Captions, Setting
+from t2i.runtime.score.sources import Caption
 from t2i.runtime.sessions import Arrays
 
 CANDIDATES = 100
@@ -41,23 +41,46 @@ class Retrieval:
         setting.extractor.require(*self.outputs)
         self.pool = Pool(captions)
         self.sentences = setting.extractor.sentences(self.pool.texts)
-        self.seed = setting.seed
-        self.hits: list[bool] = []
+        self.seed, self.practice = setting.seed, setting.practice
+        self.pictures = len(setting.source)
+        self.hits: list[list[bool]] = [[] for _ in range(self.practice.runs)]
+        """By run and picture."""
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
-        first = self.seed + len(self.hits)
-        own = [self.pool.place(each.caption) for each in shown]
-        others = [self.pool.others(place, first + i) for i, place in enumerate(own)]
-        self.hits += retrieved(seen["code"], self.sentences, own, others).tolist()
+    def see(self, captions: Captions, seen: Arrays) -> None:
+        own = [self.pool.place(each) for each in captions]
+        for run, hits in enumerate(self.hits):
+            first = self.seed + run * self.pictures + len(hits)
+            others = [self.pool.others(place, first + i) for i, place in enumerate(own)]
+            hits.extend(retrieved(seen["code"], self.sentences, own, others).tolist())
 
     def value(self) -> Value:
-        hits, count = sum(self.hits), len(self.hits)
+        """The share of hits; its spread over folds or runs, else its confidence."""
+        rates = [sum(hits) / len(hits) for hits in self.hits]
+        (hits, *more), folds = self.hits, self.practice.folds
+        options = {"candidates": CANDIDATES, "captions": len(self.pool.texts)}
+        spread = float(np.std(rates)) if more else None
+        if more:
+            options["runs"] = len(rates)
+        if folds:
+            options["folds"] = folds
+            spread = spread_of(hits, folds, self.seed)
         return Value(
-            hits / count,
-            interval=wilson(hits, count),
+            float(np.mean(rates)),
+            spread,
+            interval=None if more else wilson(sum(hits), len(hits)),
             reference="the pictures' own captions",
-            options={"candidates": CANDIDATES, "captions": len(self.pool.texts)},
+            options=options,
         )
+
+
+def spread_of(hits: Sequence[bool], folds: int, seed: int) -> float:
+    """Population deviation over equal parts of shuffled hits; what is left over counts in none.
+
+    Source: DM-GAN's official `trainer.py`, whose parts lack their last hit by mistake.
+    """
+    shuffled = np.random.RandomState(seed).permutation(np.asarray(hits, float))
+    size = len(shuffled) // folds
+    return float(shuffled[: size * folds].reshape(folds, size).mean(1).std()) if size else 0.0
 
 
 class Pool:
@@ -72,7 +95,9 @@ class Pool:
             if caption.text not in places:
                 places[caption.text] = len(places)
                 facts = caption.facts
-                means = caption.text if facts is None else frozenset(facts.items())
+                means: object = caption.text if facts is None else frozenset(facts.items())
+                if caption.label is not None:  # then another class says something else
+                    means = (caption.label,)
                 meaning.append(meanings.setdefault(means, len(meanings)))
         self.texts = tuple(places)
         self._places = [places[caption.text] for caption in captions]

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from t2i.runtime import terminal
+from t2i.runtime.pictures import Pixels
 from t2i.runtime.score import protocol
-from t2i.runtime.score.features import Extractor
+from t2i.runtime.score.features import INCEPTION, Extractor
+from t2i.runtime.score.frechet import Statistics
+from t2i.runtime.score.looking import look
+from t2i.runtime.score.memory import Memory
+from t2i.runtime.score.practice import PRACTICES, Practice
 from t2i.runtime.score.protocol import Result, Value
 from t2i.runtime.score.references import Rendered
-from t2i.runtime.score.sources import Shown, Source
+from t2i.runtime.score.resize import PYTORCH_FID
+from t2i.runtime.score.sources import Source, tell_unreadable
 from t2i.runtime.sessions import Arrays
 
 
@@ -22,11 +27,21 @@ class Setting:
     source: Source
     seed: int = 0
     """Of what the metric itself draws at random."""
-    batch_size: int = 8
-    reference: Path | None = None
-    """Folder of real pictures, or their statistics, where any were named."""
+    reference: Source | Statistics | None = None
+    """Real pictures, or what is known of them, where any were named."""
     rendered: Rendered | None = None
     """What is known of rendered pictures of the same captions."""
+    practice: Practice = PRACTICES[PYTORCH_FID]
+    """How pictures are shuffled and split."""
+    bootstrap: int | None = None
+    """How often pictures are drawn again for confidence, where that was asked for."""
+    extrapolate: bool = False
+    """Whether FID is followed to sets without end."""
+    subset: int | None = None
+    """Pictures of a subset, where a metric draws some and another number was asked for."""
+
+
+Captions = Sequence[int | None]
 
 
 class Watching(Protocol):
@@ -36,8 +51,9 @@ class Watching(Protocol):
     def outputs(self) -> tuple[str, ...]:
         """What it wants to know of each from an extractor."""
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
-        """Take some more pictures, and what the extractor says of them: (B, …) each."""
+    def see(self, captions: Captions, seen: Arrays) -> None:
+        """Take some more pictures: the places of their captions among those of the source, None
+        where they have none, and what the extractor says of them, (B, …) each."""
 
 
 class Scorer(Watching, Protocol):
@@ -45,6 +61,23 @@ class Scorer(Watching, Protocol):
 
     def value(self) -> Value:
         """What it found in all of the pictures."""
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """What a scorer has beside, if it looks at the pictures themselves. None is remembered then."""
+
+    def look(self, pictures: Sequence[Pixels]) -> None:
+        """Take the pictures of which `see` will tell next."""
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """What a scorer has beside, if it compares with a reference."""
+
+    @property
+    def real(self) -> Watching | None:
+        """Sees the reference, before the scorer sees the pictures; None where all is known."""
 
 
 @dataclass(frozen=True)
@@ -84,46 +117,70 @@ class Work:
         extractor, source, found = self.setting.extractor, self.setting.source, self.scorer.value()
         about = protocol.Protocol(
             definition=self.metric.definition,
-            pictures=len(source),
+            pictures=len(source) - len(source.unreadable),
             pixel_range=(-1.0, 1.0),
-            resize=f"by the graph of {extractor.name}, from each picture's own size",
+            resize=extractor.resizes,
             extractor=f"{extractor.name} {extractor.bundle.sha256}",
             reference=found.reference,
             options=dict(found.options),
             seed=self.setting.seed if self.metric.random else source.seed,
             inputs=(*source.inputs, *found.inputs),
             software=protocol.software() | extractor.software,
+            unreadable=tuple(source.unreadable),
         )
-        return protocol.result(self.name, self.metric.unit, found, about)
+        called = self.name
+        if self.metric.bundle == INCEPTION != extractor.name:
+            called = f"{self.name} ({extractor.name})"  # not the one that papers print
+        return protocol.result(self.name, self.metric.unit, found, about, called)
 
 
-def run(works: Sequence[Work], batch_size: int) -> list[Result]:
-    """Show each source once to all metrics that want to see it."""
-    sources = {id(work.setting.source): work.setting.source for work in works}
-    for key, source in sources.items():
-        show(
-            source,
-            [
-                (work.setting.extractor, work.scorer)
-                for work in works
-                if id(work.setting.source) == key
-            ],
-            batch_size,
-        )
+def run(works: Sequence[Work], batch_size: int, memory: Memory | None = None) -> list[Result]:
+    """Show each source once to all metrics that want to see it, the reference first.
+
+    Args:
+        batch_size: pictures that are drawn at once.
+        memory: where what is seen is kept, and what was seen before is found.
+    """
+    watching: dict[int, tuple[Source, list[tuple[Extractor, Watching]]]] = {}
+
+    def let_see(source: Source, extractor: Extractor, each: Watching) -> None:
+        watching.setdefault(id(source), (source, []))[1].append((extractor, each))
+
+    for work in works:
+        reference, scorer = work.setting.reference, work.scorer
+        if isinstance(scorer, Comparing) and scorer.real:
+            assert reference is not None, "who compares has a reference"
+            assert not isinstance(reference, Statistics), "statistics need not be seen"
+            let_see(reference, work.setting.extractor, scorer.real)
+    for work in works:
+        let_see(work.setting.source, work.setting.extractor, work.scorer)
+    for source, them in watching.values():
+        show(source, them, batch_size, memory)
     return [work.result() for work in works]
 
 
-def show(source: Source, watching: Sequence[tuple[Extractor, Watching]], batch_size: int) -> None:
+def show(
+    source: Source,
+    watching: Sequence[tuple[Extractor, Watching]],
+    batch_size: int,
+    memory: Memory | None = None,
+) -> None:
     """Let each extractor look at each picture once, and tell those that want to know."""
-    wanted: dict[Extractor, list[Watching]] = {}
+    together: dict[Extractor, list[Watching]] = {}
     for extractor, each in watching:
-        wanted.setdefault(extractor, []).append(each)
+        together.setdefault(extractor, []).append(each)
+    wanted = {
+        extractor: list(dict.fromkeys(name for each in them for name in each.outputs))
+        for extractor, them in together.items()
+    }
+    if any(isinstance(each, Looking) for _, each in watching):
+        memory = None
     with terminal.progress(f"scoring {source.name}", len(source)) as bar:
-        for shown in source.batches(batch_size):
-            pictures = [each.pixels for each in shown]
-            for extractor, together in wanted.items():
-                outputs = dict.fromkeys(name for each in together for name in each.outputs)
-                seen = extractor.look(pictures, list(outputs))
-                for each in together:
-                    each.see(shown, seen)
-            bar.advance(len(shown))
+        for captions, found, pixels in look(source, wanted, batch_size, memory):
+            for extractor, them in together.items():
+                for each in them:
+                    if isinstance(each, Looking):
+                        each.look(pixels)
+                    each.see(captions, found[extractor])
+            bar.advance(len(captions))
+    tell_unreadable(source.name, source.unreadable)

@@ -19,6 +19,8 @@ LEVELS = 255.0  # L, the greatest level
 TAPS, SIGMA = 11, 1.5
 C1, C2 = (0.01 * LEVELS) ** 2, (0.03 * LEVELS) ** 2
 C3 = C2 / 2
+BAND = 16
+"""Rows that are blurred by one product of matrices."""
 
 
 def psnr(a: Picture, b: Picture, *, luma: bool = False) -> float:
@@ -82,9 +84,11 @@ def ssim_map(
     if exponents == (1.0, 1.0, 1.0):  # contrast × structure is shorter without its roots
         return seen.luminance * seen.contrast_and_structure
     alpha, beta, gamma = exponents
+    variance_x = _blurred(x * x, WEIGHTS) - seen.mean_x * seen.mean_x
+    variance_y = seen.variances - variance_x
     # Rounding may leave a little less than nothing where a picture is flat.
-    roots = np.sqrt(np.maximum(seen.variance_x, 0.0)) * np.sqrt(np.maximum(seen.variance_y, 0.0))
-    contrast = (2 * roots + C2) / (seen.variance_x + seen.variance_y + C2)
+    roots = np.sqrt(np.maximum(variance_x, 0.0)) * np.sqrt(np.maximum(variance_y, 0.0))
+    contrast = (2 * roots + C2) / (seen.variances + C2)
     structure = (seen.covariance + C3) / (roots + C3)
     if gamma != 1.0:
         structure = np.maximum(structure, 0.0)
@@ -97,20 +101,21 @@ class Windows:
 
     mean_x: Planes
     mean_y: Planes
-    variance_x: Planes
-    variance_y: Planes
+    variances: Planes
+    """Of both, added up."""
     covariance: Planes
 
     @classmethod
     def over(cls, x: Planes, y: Planes, weights: npt.NDArray[np.float64]) -> "Windows":
         """Slide a window, the product of `weights` down and across, over both."""
-        mean_x, mean_y = _blur(x, weights), _blur(y, weights)
+        x, y = (np.ascontiguousarray(each.transpose(2, 0, 1)).transpose(1, 2, 0) for each in (x, y))
+        mean_x, mean_y = _blurred(x, weights), _blurred(y, weights)
+        squares, products = _blurred(x * x + y * y, weights), _blurred(x * y, weights)
         return cls(
             mean_x,
             mean_y,
-            _blur(x * x, weights) - mean_x * mean_x,
-            _blur(y * y, weights) - mean_y * mean_y,
-            _blur(x * y, weights) - mean_x * mean_y,
+            squares - (mean_x * mean_x + mean_y * mean_y),
+            products - mean_x * mean_y,
         )
 
     @property
@@ -122,7 +127,7 @@ class Windows:
     @property
     def contrast_and_structure(self) -> Planes:
         """c · s of equations 9 and 10."""
-        return (2 * self.covariance + C2) / (self.variance_x + self.variance_y + C2)
+        return (2 * self.covariance + C2) / (self.variances + C2)
 
 
 def bell(taps: int, sigma: float) -> npt.NDArray[np.float64]:
@@ -174,16 +179,36 @@ def planes_of(a: Picture, b: Picture, luma: bool) -> tuple[Planes, Planes]:
         )
     if luma and x.shape[2] == 3:
         x, y = (np.asarray(Image.fromarray(each).convert("L"))[:, :, None] for each in (x, y))
-    return x.astype(np.float64), y.astype(np.float64)
+    return _widened(x), _widened(y)
 
 
-def _blur(planes: Planes, weights: npt.NDArray[np.float64]) -> Planes:
-    """Weighted means of all windows that fit: down the columns, then along the rows."""
-    for axis in (0, 1):
-        down = planes.swapaxes(0, axis)
-        count = len(down) - len(weights) + 1
-        total = weights[0] * down[:count]
-        for start in range(1, len(weights)):
-            total += weights[start] * down[start : start + count]
-        planes = total.swapaxes(0, axis)
-    return planes
+def _widened(pixels: Pixels) -> Planes:
+    """In double precision, and in memory channel by channel, as they are computed with."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.float64).transpose(1, 2, 0)
+
+
+def _blurred(planes: Planes, weights: npt.NDArray[np.float64]) -> Planes:
+    """Weighted means of all windows that fit, each channel of (H, W, C) by itself.
+
+    Along an axis a window is a matrix with the weights on its diagonal. Cut into bands, which leave
+    out most of its zeros, it is a product of two small matrices a band.
+    """
+    H, W, C = planes.shape
+    taps = len(weights)
+    band = np.zeros((BAND, BAND + taps - 1))
+    for row in range(BAND):
+        band[row, row : row + taps] = weights
+    down = np.empty((H - taps + 1, W))  # stays in the cache, channel by channel
+    both = np.empty((C, H - taps + 1, W - taps + 1))
+    for plane, found in zip(planes.transpose(2, 0, 1), both, strict=True):
+        rows = np.ascontiguousarray(plane)
+        for start in range(0, len(down), BAND):
+            part = down[start : start + BAND]
+            seen = rows[start : start + len(part) + taps - 1]
+            np.matmul(band[: len(part), : len(seen)], seen, out=part)
+        for start in range(0, found.shape[1], BAND):
+            part = found[:, start : start + BAND]
+            n = part.shape[1]
+            seen = down[:, start : start + n + taps - 1]
+            np.matmul(seen, band[:n, : n + taps - 1].T, out=part)
+    return both.transpose(1, 2, 0)

@@ -1,27 +1,39 @@
-"""Where the pictures of a metric come from: a folder, a bundle that draws captions, or memory."""
+"""Where the pictures of a metric come from: files, a bundle that draws captions, or memory."""
 
 import hashlib
+import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from t2i.runtime import batch
+from t2i.runtime import terminal
 from t2i.runtime.captions import Line
 from t2i.runtime.draw import Painter
-from t2i.runtime.errors import DataError, ScoreError, TextError
+from t2i.runtime.errors import DataError, PictureError, ScoreError, TextError
 from t2i.runtime.jobs import Job, paint
-from t2i.runtime.pictures import ENDINGS, Pixels, read_picture
+from t2i.runtime.pictures import Pixels, decode_picture
 from t2i.runtime.score import protocol
-from t2i.runtime.score.listed import Listed, listed
+from t2i.runtime.score.memory import key_of
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.similarity import Picture, pixels_of
+from t2i.runtime.score.stored import Item, items_of
+from t2i.runtime.sessions import usable_threads
 from t2i.runtime.text import Reading
+
+AHEAD = 4
+"""Pictures a thread that are decoded before they are asked for."""
+NAMED = 5
+"""Pictures that a warning names before it only counts."""
 
 Pictures = str | Path | Sequence[Picture] | npt.NDArray[np.uint8]
 """What a caller of the Python API may pass as a set of pictures."""
@@ -36,6 +48,8 @@ class Caption:
     """What it states, `{"wing": "black"}`, where that is known."""
     where: str
     """How errors call it."""
+    label: str | None = None
+    """The class of what it describes, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,8 @@ class Shown:
     pixels: Pixels
     caption: int | None
     """Place of its caption among those of the source."""
+    place: int = 0
+    """Its number in the source."""
 
 
 class Source(Protocol):
@@ -65,10 +81,21 @@ class Source(Protocol):
     def inputs(self) -> tuple[Input, ...]:
         """What the protocol says about it."""
 
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides its pictures and their order."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Pictures that could not be read and were left out, and why, once all were asked for."""
+
+    def leave_out(self, unreadable: Mapping[str, str]) -> None:
+        """Take note of pictures that could not be read before."""
+
     def __len__(self) -> int: ...
 
-    def batches(self, size: int) -> Iterator[list[Shown]]:
-        """Pictures in their order, `size` at once, the last ones fewer."""
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        """Pictures in their order, from number `start` on, `size` at once, the last ones fewer."""
 
 
 @runtime_checkable
@@ -79,56 +106,109 @@ class Drawing(Protocol):
         """The first `captions`, each from `seeds` seeds, caption by caption."""
 
 
-@dataclass(frozen=True)
-class Folder:
-    """The pictures of a folder by their names; where captions lie beside them, those of these.
+class Whole:
+    """A source whose pictures can all be read."""
 
-    They are in the index that `t2i-run` writes, or in the metadata of a data set.
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        return {}
+
+    def leave_out(self, unreadable: Mapping[str, str]) -> None:
+        assert not unreadable, "all can be read"
+
+
+class Stored:
+    """Pictures that lie somewhere, decoded by several threads, in the order of `items_of`.
+
+    What cannot be read is left out and listed in `unreadable`, unless that is an error.
     """
 
-    path: Path
     seed: None = None
+
+    def __init__(self, path: Path, *, strict: bool = False, workers: int | None = None) -> None:
+        self.path = path
+        self.strict = strict
+        self.workers = workers or usable_threads()
+        self.unreadable: dict[str, str] = {}
+        """Why each was left out."""
+        self._hashes: dict[int, bytes] = {}
 
     @property
     def name(self) -> str:
         return self.path.resolve().name
 
     @cached_property
-    def files(self) -> tuple[Path, ...]:
+    def items(self) -> tuple[Item, ...]:
         """Raises ScoreError where there are none."""
-        return tuple(each.file for each in self._told) or pictures_in(self.path)
+        return items_of(self.path)
 
     @cached_property
     def captions(self) -> tuple[Caption, ...]:
-        return tuple(Caption(each.caption, None, each.where) for each in self._told)
+        return tuple(
+            Caption(item.caption, None, item.told, item.label)
+            for item in self.items
+            if item.caption is not None
+        )
 
-    @cached_property
+    @property
     def inputs(self) -> tuple[Input, ...]:
-        return (protocol.describe(self.name, self.files),)
+        hashed = [(item.name, self._hash(n)) for n, item in enumerate(self.items)]
+        return (protocol.describe(self.name, hashed),)
 
-    @cached_property
-    def _told(self) -> list[Listed]:
-        index = self.path / batch.INDEX
-        drawn = [
-            Listed(self.path / entry.file, entry.caption, f"{index}, picture {entry.index}")
-            for entry in batch.entries(self.path)
-            if entry.file
-        ]
-        return drawn or listed(self.path)
+    @property
+    def identity(self) -> str:
+        return key_of([(item.name, self._hash(n)) for n, item in enumerate(self.items)])
+
+    def leave_out(self, unreadable: Mapping[str, str]) -> None:
+        self.unreadable.update(unreadable)
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.items)
 
-    def batches(self, size: int) -> Iterator[list[Shown]]:
-        for start in range(0, len(self), size):
-            yield [
-                Shown(read_picture(self.files[place]), place if self.captions else None)
-                for place in range(start, min(start + size, len(self)))
-            ]
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        found = self._decoded(start)
+        while shown := list(islice(found, size)):
+            yield shown
+        if len(self.unreadable) == len(self):
+            why = next(iter(self.unreadable.values()))
+            raise ScoreError(f"no picture of {self.path} can be read", hint=f"the first: {why}")
+
+    def _decoded(self, start: int) -> Iterator[Shown]:
+        """Picture by picture, some of them begun before they are asked for."""
+        places = iter(range(start, len(self)))
+        with ThreadPoolExecutor(self.workers) as pool:
+            ahead = islice(places, AHEAD * self.workers)
+            begun = deque((place, pool.submit(self._decode, place)) for place in ahead)
+            while begun:
+                place, decoding = begun.popleft()
+                begun += [(n, pool.submit(self._decode, n)) for n in islice(places, 1)]
+                try:
+                    yield Shown(decoding.result(), place if self.captions else None, place)
+                except PictureError as error:
+                    if self.strict:
+                        pool.shutdown(wait=False, cancel_futures=True)
+                        raise
+                    self.unreadable[self.items[place].where] = str(error)
+
+    def _decode(self, place: int) -> Pixels:
+        item = self.items[place]
+        return decode_picture(io.BytesIO(self._load(place, item)), item.where)
+
+    def _hash(self, place: int) -> str:
+        """Of a file that was not read yet, it is read for it."""
+        if place not in self._hashes:
+            with suppress(PictureError):
+                self._load(place, self.items[place])
+        return self._hashes.get(place, b"").hex()
+
+    def _load(self, place: int, item: Item) -> bytes:
+        data = item.load()
+        self._hashes[place] = hashlib.sha256(data).digest()
+        return data
 
 
 @dataclass(frozen=True)
-class Given:
+class Given(Whole):
     """Pictures in memory, (H, W, 3) each."""
 
     pictures: Sequence[Pixels]
@@ -136,6 +216,10 @@ class Given:
     """None, or one a picture."""
     name: str = "given"
     seed: None = None
+
+    @property
+    def identity(self) -> str:
+        return self.inputs[0].sha256
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
@@ -147,16 +231,16 @@ class Given:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def batches(self, size: int) -> Iterator[list[Shown]]:
-        for start in range(0, len(self), size):
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        for first in range(start, len(self), size):
             yield [
-                Shown(self.pictures[place], place if self.captions else None)
-                for place in range(start, min(start + size, len(self)))
+                Shown(self.pictures[place], place if self.captions else None, place)
+                for place in range(first, min(first + size, len(self)))
             ]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Drawn(Whole):
     """Captions as a bundle draws them: picture i shows caption i, counted round, with seed + i."""
 
     painter: Painter
@@ -175,7 +259,7 @@ class Drawn:
     @cached_property
     def captions(self) -> tuple[Caption, ...]:
         return tuple(
-            Caption(line.caption, line.facts, f"{self.file}, line {line.number}")
+            Caption(line.caption, line.facts, f"{self.file}, line {line.number}", line.label)
             for line in self.lines
         )
 
@@ -189,6 +273,12 @@ class Drawn:
             for index, place in enumerate(places)
         )
 
+    @property
+    def identity(self) -> str:
+        graphs = [graph.sha256 for graph in self.painter.manifest.graphs]
+        said = [each.sha256 for each in self.inputs]
+        return key_of(graphs, said, self.total, self.seed, self.several, self.painter.device)
+
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
         said = json.dumps([(line.caption, line.facts) for line in self.lines])
@@ -201,13 +291,13 @@ class Drawn:
     def __len__(self) -> int:
         return self.total
 
-    def batches(self, size: int) -> Iterator[list[Shown]]:
-        return painted(self.painter, self.jobs, size)
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        return painted(self.painter, self.jobs[start:], size)
 
     def repeated(self, captions: int, seeds: int) -> "Drawn":
         """In the order, and with the seeds, in which `t2i-run` counts the pictures of a caption."""
         lines = self.lines[:captions]
-        return Drawn(self.painter, lines, self.file, len(lines) * seeds, self.seed, seeds)
+        return replace(self, lines=lines, total=len(lines) * seeds, several=seeds)
 
     def _reading(self, line: Line) -> Reading:
         if line.problem:
@@ -223,27 +313,24 @@ class Drawn:
 
 def painted(painter: Painter, jobs: Sequence[Job], size: int) -> Iterator[list[Shown]]:
     """Pictures as a bundle draws them, `size` at once; each has the caption of its line."""
-    shown = []
-    for drawn in paint(painter, jobs, batch_size=size):
-        shown.append(Shown(drawn.pixels, drawn.job.line))
-        if len(shown) == size:
-            yield shown
-            shown = []
-    if shown:
+    drawn = paint(painter, jobs, batch_size=size)
+    found = (Shown(each.pixels, each.job.line, each.job.index) for each in drawn)
+    while shown := list(islice(found, size)):
         yield shown
 
 
 def source_of(pictures: Pictures) -> Source:
-    """A folder, or pictures in memory.
+    """Pictures that lie somewhere, or in memory.
 
     Args:
-        pictures: a folder; uint8 (B, H, W, 3); or a sequence of what `psnr` takes.
+        pictures: a folder, an archive or a list; uint8 (B, H, W, 3); or a sequence of what `psnr`
+            takes.
 
     Raises:
         ScoreError: there are none, or one is no picture.
     """
     if isinstance(pictures, (str, Path)):
-        return Folder(Path(pictures))
+        return Stored(Path(pictures))
     colours = [_in_colours(pixels_of(picture)) for picture in pictures]
     if not colours:
         raise ScoreError("there are no pictures", hint="pass a folder, or arrays (H, W, 3)")
@@ -254,22 +341,12 @@ def _in_colours(pixels: Pixels) -> Pixels:
     return pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
-def pictures_in(folder: Path) -> tuple[Path, ...]:
-    """Pictures of a folder in the order of their names; other files, and hidden ones, are none.
-
-    Raises:
-        ScoreError: there are none.
-    """
-    if not folder.is_dir():
-        raise ScoreError(f"{folder} is no folder", hint="pass a folder of pictures")
-    found = sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
-    )
-    if not found:
-        raise ScoreError(
-            f"there are no pictures in {folder}",
-            hint=f"their names end in {', '.join(sorted(ENDINGS))}; folders in it are not searched",
+def tell_unreadable(name: str, pictures: Collection[str]) -> None:
+    """Say what was left out."""
+    if pictures:
+        named = ", ".join(islice(pictures, NAMED))
+        more = f" and {len(pictures) - NAMED:,} more" if len(pictures) > NAMED else ""
+        terminal.warn(
+            f"{name}: {len(pictures):,} cannot be read and are left out: {named}{more}",
+            hint="--strict makes that an error; --json lists them all",
         )
-    return tuple(found)

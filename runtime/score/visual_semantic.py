@@ -1,14 +1,11 @@
 """VS similarity: how near a picture and its caption lie in a space that they share."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.protocol import Value
-from t2i.runtime.score.sets import Setting
-from t2i.runtime.score.sources import Shown
+from t2i.runtime.score.sets import Captions, Setting
 from t2i.runtime.sessions import Arrays
 
 NORM_FLOOR = 1e-12
@@ -39,8 +36,8 @@ class VisualSemantic:
         self.places = [places[each.text] for each in captions]
         self.found: list[float] = []
 
-    def see(self, shown: Sequence[Shown], seen: Arrays) -> None:
-        own = [self.place(each.caption) for each in shown]
+    def see(self, captions: Captions, seen: Arrays) -> None:
+        own = [self.place(each) for each in captions]
         self.found += similarities(seen["code"], self.sentences[own]).tolist()
 
     def place(self, caption: int | None) -> int:

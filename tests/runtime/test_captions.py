@@ -90,6 +90,14 @@ def test_json_without_a_caption_is_a_bad_line(tmp_path: Path, line: str) -> None
     assert bad.problem
 
 
+def test_a_label_is_told_where_it_is_a_word(tmp_path: Path) -> None:
+    lines = '{"text": "a bird", "label": "wren"}\n{"text": "a bird", "label": 3}\n'
+    assert [line.label for line in read_captions(written(tmp_path, "a.jsonl", lines))] == [
+        "wren",
+        None,
+    ]
+
+
 def test_the_column_of_a_table_is_found_by_its_name(tmp_path: Path) -> None:
     source = written(tmp_path, "a.csv", 'seed, Caption \n1,"a ""red"", old\nbird"\n2\n3,b\n')
     quoted, short, last = read_captions(source)

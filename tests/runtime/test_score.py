@@ -17,8 +17,8 @@ import t2i
 from t2i.runtime.errors import PictureError, ScoreError, UsageError
 from t2i.runtime.score.metrics import METRICS, choose
 from t2i.runtime.score.pairs import Options, PairMetric, match, score
-from t2i.runtime.score.protocol import describe
 from t2i.runtime.score.similarity import C2, TAPS, ssim_map
+from t2i.runtime.score.sources import Stored
 
 PAIRS = [case for case in cases("metrics") if case.name.startswith("similarity_pair")]
 
@@ -174,18 +174,18 @@ def test_pictures_are_matched_by_name_and_what_is_alone_is_listed(tmp_path: Path
     for stray in ("index.jsonl", ".hidden.png"):
         (b / stray).touch()
     found = match(a, b)
-    assert [(pair.name, pair.a, pair.b) for pair in found.pairs] == [
-        ("one.png", a / "one.png", b / "one.png"),
-        ("two.png", a / "two.png", b / "two.png"),
+    assert [(pair.name, pair.a.where, pair.b.where) for pair in found.pairs] == [
+        ("one.png", str(a / "one.png"), str(b / "one.png")),
+        ("two.png", str(a / "two.png"), str(b / "two.png")),
     ]
-    assert found.alone == (a / "only.png", b / "more.png")
+    assert [item.where for item in found.alone] == [str(a / "only.png"), str(b / "more.png")]
     assert found.tell_alone().startswith("2 without a partner: ")
 
 
 def test_two_files_are_a_pair_whatever_their_names(tmp_path: Path) -> None:
     a, b = save(tmp_path / "a", one=1) / "one.png", save(tmp_path / "b", two=2) / "two.png"
     (pair,) = match(a, b).pairs
-    assert (pair.a, pair.b) == (a, b)
+    assert (pair.a.where, pair.b.where) == (str(a), str(b))
 
 
 @pytest.mark.parametrize("other", ["missing", "empty", "strangers", "a/one.png"])
@@ -228,7 +228,7 @@ def test_the_hash_of_a_set_is_that_of_names_and_bytes(tmp_path: Path) -> None:
     other = save(tmp_path / "other", one=1, two=3)
     renamed = save(tmp_path / "renamed", one=1, three=2)
     first, same, *others = (
-        describe("x", list(folder.iterdir())).sha256 for folder in (a, again, other, renamed)
+        Stored(folder).inputs[0].sha256 for folder in (a, again, other, renamed)
     )
     assert first == same
     assert first not in others

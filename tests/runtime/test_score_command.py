@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ def test_two_pictures_get_a_line_a_metric() -> None:
     assert done.stderr == "1 pair\n"
     psnr = t2i.score.psnr("a/differs.png", "b/differs.png")
     ssim = t2i.score.ssim("a/differs.png", "b/differs.png")
-    assert done.stdout == f"psnr {psnr:.4f} dB\nssim {ssim:.4f}\n"
+    assert done.stdout == f"psnr {psnr:#.6g} dB\nssim {ssim:#.6g}\n"
 
 
 def test_equal_pictures_have_infinite_psnr() -> None:
@@ -55,7 +56,7 @@ def test_equal_pictures_have_infinite_psnr() -> None:
 def test_folders_are_matched_by_name_and_the_lonely_are_named() -> None:
     done = run("ssim", "a", "b")
     assert done.exit_code == 0
-    assert re.fullmatch(r"ssim \d\.\d{4} ± \S+\n", done.stdout)
+    assert re.fullmatch(r"ssim 0\.\d{6} ± 0\.\d{6}\n", done.stdout)
     assert done.stderr == "2 pairs\nwarning: 2 without a partner: a/old.png, b/new.png\n"
     assert "2 without a partner" in failed(run("ssim", "a", "b", "--strict"))
 
@@ -68,7 +69,7 @@ def test_json_carries_the_protocol() -> None:
     assert ssim["spread"] > 0
     assert set(ssim["protocol"]) == {
         *("definition", "pictures", "pixel_range", "resize", "extractor", "reference"),
-        *("options", "seed", "inputs", "software"),
+        *("options", "seed", "inputs", "software", "unreadable"),
     }
     assert ssim["protocol"]["options"] == {"luma": True}
     assert [each["name"] for each in ssim["protocol"]["inputs"]] == ["a", "b"]
@@ -101,10 +102,28 @@ def test_what_cannot_be_compared_is_an_error(b: str) -> None:
     failed(run("psnr", "a", b))
 
 
-def test_a_broken_picture_is_an_error(here: Path) -> None:
+def test_a_broken_picture_is_left_out_and_named_or_an_error_if_strict(here: Path) -> None:
     data = (here / "b" / "differs.png").read_bytes()
     (here / "b" / "differs.png").write_bytes(data[: len(data) // 2])
-    assert "b/differs.png" in failed(run("ssim", "a", "b"))
+    done = run("ssim", "a", "b", "--json")
+    assert done.exit_code == 0
+    assert "1 cannot be read and are left out: differs.png" in done.stderr
+    about = json.loads(done.stdout)
+    assert (about["value"], about["protocol"]["pictures"]) == (1, 1)
+    assert about["protocol"]["unreadable"] == ["differs.png"]
+    (here / "a" / "old.png").unlink()
+    (here / "b" / "new.png").unlink()
+    assert "b/differs.png" in failed(run("ssim", "a", "b", "--strict"))
+    assert "b/differs.png" in failed(run("ssim", "a/differs.png", "b/differs.png"))
+
+
+def test_pairs_lie_in_archives_too(here: Path) -> None:
+    wanted = run("ssim,psnr", "a", "b").stdout
+    for name in ("a", "b"):
+        shutil.make_archive(str(here / name), "zip", here, name)
+        shutil.make_archive(str(here / name), "gztar", here, name)
+    assert run("ssim,psnr", "a.zip", "b.tar.gz").stdout == wanted
+    assert run("ssim,psnr", "a", "b.zip").stdout == wanted
 
 
 def test_help_opens_with_examples_and_names_every_metric() -> None:

@@ -19,6 +19,7 @@ from t2i.runtime.bundle import Bundle
 from t2i.runtime.cli import run as run_command
 from t2i.runtime.cli import score as score_command
 from t2i.runtime.cli import scoring
+from t2i.runtime.errors import BundleError
 from t2i.runtime.score import references
 from t2i.runtime.score.confidence import wilson
 from t2i.runtime.score.frechet import Gaussian
@@ -31,7 +32,7 @@ MATCHER = "--with=r-precision=matcher"
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundles that `t2i-score` looks for, and some more."""
     folder = tmp_path_factory.mktemp("world")
-    for name in ("birds-features", "birds-perceptual"):
+    for name in ("birds-features", "birds-perceptual", "inception"):
         write_judge(folder, name)
     write_matcher(folder)
     write_colourist(folder)
@@ -114,13 +115,13 @@ def test_people_get_a_line_a_metric_and_a_table() -> None:
     assert done.exit_code == 0, done.output
     assert done.stderr.splitlines() == [
         "colourist · cpu, 1 thread · seed 0",
-        "colourist: 12 pictures · attributes, is by birds-features",
+        "colourist: 12 pictures · attributes by birds-features · is by inception",
     ]
     lines = done.stdout.splitlines()
-    assert re.fullmatch(r"attributes 1\.0000 \(0\.7575 … 1\.0000\)", lines[0])
+    assert re.fullmatch(r"attributes 1\.00000 \(0\.757\d+ … 1\.00000\)", lines[0])
     assert lines[1].split("  ")[0] == "what is said"
     assert re.fullmatch(r"back +100\.0 % +75\.8 % … 100\.0 % +12", lines[4])
-    assert re.fullmatch(r"is \d\.\d{4} ± \S+", lines[5])
+    assert re.fullmatch(r"is \d\.\d{5} ± \S+", lines[5])
 
 
 def test_a_folder_that_was_drawn_scores_as_the_stream_does(here: Path) -> None:
@@ -144,13 +145,26 @@ def test_a_folder_that_was_drawn_scores_as_the_stream_does(here: Path) -> None:
     assert [each["name"] for each in stored["fid"]["protocol"]["inputs"]] == ["drawn", "real"]
 
 
+def test_r_precision_has_a_spread_over_folds_or_runs_by_protocol() -> None:
+    order = ("r-precision", "--model=colourist", "--captions=shades.jsonl", MATCHER)
+    plain = results(*order)["r-precision"]
+    folds = results(*order, "--protocol=dmgan")["r-precision"]
+    runs = results(*order, "--protocol=attngan")["r-precision"]
+    assert plain["spread"] is None
+    assert (folds["value"], folds["interval"]) == (plain["value"], plain["interval"])
+    assert 0 < folds["spread"] < 0.5
+    assert runs["protocol"]["options"]["runs"] == 10
+    assert runs["interval"] is None
+    assert 0 <= runs["spread"] < folds["spread"], "candidates differ, pictures do not"
+
+
 def test_the_first_folder_is_the_reference_and_one_is_enough_for_is(here: Path) -> None:
     random = np.random.default_rng(0)
     real = folder(here / "real", random.uniform(-1, 1, (20, 3)).tolist())
     fake = folder(here / "fake", random.uniform(-1, 0, (12, 3)).tolist())
     both = results("is,fid,psnr", str(real), str(fake))
     assert both["is"]["value"] == pytest.approx(results("is", str(fake))["is"]["value"])
-    judge = str(here / "birds-features.t2i")
+    judge = str(here / "inception.t2i")
     expected = t2i.score.fid(real, fake, extractor=judge, device="cpu")
     assert both["fid"]["value"] == pytest.approx(expected)
     assert both["psnr"]["protocol"]["pictures"] == 12
@@ -161,12 +175,55 @@ def test_the_first_folder_is_the_reference_and_one_is_enough_for_is(here: Path) 
     assert record["protocol"]["inputs"][1]["name"] == "real.npz"
 
 
+def test_all_metrics_of_two_sets_look_once_at_either(here: Path) -> None:
+    random = np.random.default_rng(0)
+    real = folder(here / "real", random.uniform(-1, 1, (40, 3)).tolist())
+    fake = folder(here / "fake", random.uniform(-1, 1, (30, 3)).tolist())
+    order = (str(real), str(fake), "--subset=20")
+    found = results("prdc,is,kid,fid", *order)
+    assert list(found) == ["prdc", "is", "kid", "fid"]
+    for metric in ("prdc", "kid", "fid"):
+        alone = results(metric, *order) if metric == "kid" else results(metric, *order[:2])
+        assert alone[metric]["value"] == found[metric]["value"]
+        assert found[metric]["protocol"]["reference"] == "real"
+    parts = {part["name"]: part for part in found["prdc"]["parts"]}
+    assert list(parts) == ["precision", "recall", "density", "coverage"]
+    assert [each["count"] for each in parts.values()] == [30, 40, 30, 40]
+    lines = run("prdc", *order[:2]).stdout.splitlines()
+    assert lines[1].split() == ["part", "value", "of"]
+    assert lines[2].split() == ["precision", f"{parts['precision']['value']:#.6g}", "30"]
+    assert found["kid"]["protocol"]["options"] == {"subsets": 100, "subset": 20, "seed": 2020}
+
+
+def test_another_network_than_inception_is_named_beside_the_number(here: Path) -> None:
+    real = str(folder(here / "real", np.random.default_rng(0).uniform(-1, 1, (20, 3)).tolist()))
+    judged = ("--with=fid=birds-features", "--with=is=birds-features")
+    done = run("fid,is", real, real, *judged)
+    assert re.match(r"fid \(birds-features\) \S+\nis \(birds-features\) \S+ ±", done.stdout)
+    found = results("fid,is", real, real, *judged)
+    assert found["fid"]["called"] == "fid (birds-features)"
+    assert results("fid", real, real)["fid"]["called"] == "fid"
+
+
+def test_where_there_is_no_inception_nothing_takes_its_place(here: Path) -> None:
+    (here / "inception.t2i").unlink()
+    real = str(folder(here / "real", [(0, 0, 0)] * 20))
+    for metric in ("fid", "is", "kid", "prdc"):
+        said = failed(run(metric, real, real))
+        assert "no bundle called 'inception'" in said
+        assert "t2i-export inception --weights" in said
+        assert f"--with {metric}=birds-features" in said
+    with pytest.raises(BundleError) as caught:
+        t2i.score.fid(real, real)
+    assert "t2i-export inception" in caught.value.hint
+
+
 def test_few_pictures_for_fid_are_a_warning_and_one_is_an_error(here: Path) -> None:
     real = str(folder(here / "real", [(0, 0, 0), (0.5, 0, 0), (0, 0.5, 0)]))
     assert "FID of 3 pictures with 3 features comes out too large" in run("fid", real, real).stderr
     one = str(folder(here / "one", [(0, 0, 0)]))
     assert "one picture has no FID" in failed(run("fid", real, one))
-    assert "1 picture has no covariance" in failed(run("fid", one, real))
+    assert "one: one picture has no covariance" in failed(run("fid", one, real))
 
 
 def known(judge: Path) -> references.Rendered:
@@ -198,7 +255,7 @@ def test_bundles_of_drawn_birds_are_compared_with_rendered_ones(
     rendered = replace(rendered, features=other, perceptual="1" * 64)
     assert results("attributes", *drawing())["attributes"]["parts"][2]["rendered"] is None
     assert results("diversity", *drawing())["diversity"]["parts"] == []
-    assert "are not those of birds-features" in failed(run("fid", *drawing()))
+    assert "are not those of inception" in failed(run("fid", *drawing()))
 
 
 def test_a_confusion_is_drawn_into_a_new_file(here: Path) -> None:
@@ -218,7 +275,7 @@ def test_captions_are_scored_as_the_classes_that_they_name() -> None:
     done = run(*order, "--nearest-class")
     assert done.exit_code == 0, done.output
     assert "'red bird' is drawn as the class 'red'\n" in done.stderr
-    assert done.stdout.startswith("attributes 1.0000 ")
+    assert done.stdout.startswith("attributes 1.00000 ")
     own = results("is", "--model=sorter", "--total=20", "--nearest-class")
     assert own["is"]["protocol"]["inputs"][1]["name"] == "captions.jsonl"
 
@@ -246,6 +303,7 @@ def test_unknown_words_are_named() -> None:
         (["is", *drawing("--confusion=x.png")], "--confusion draws what attributes sees"),
         (["attributes", *drawing("--confusion=x.jpg")], "x.jpg is no .png"),
         (["is", *drawing("--with=fid=birds-features")], "nothing that is computed needs it"),
+        (["is", *drawing("--subset=5")], "--subset is for kid"),
         (["is", *drawing("--with=is")], "no pair"),
         (["is", *drawing("--seed=274877906943")], "seed is too large"),
         (["is", "--model=photographer"], "was not trained on drawn birds"),
@@ -262,6 +320,10 @@ def test_what_contradicts_itself_is_wrong_usage(arguments: list[str], message: s
         (["is", "primary.jsonl"], "primary.jsonl is no folder"),
         (["is", *drawing("--total=9")], "9 pictures cannot be split"),
         (["fid", *drawing()], "none to compare with"),
+        (["kid", *drawing()], "none to compare with"),
+        (["prdc", "real.npz", *drawing()], "holds mean and covariance"),
+        (["kid", "many", *drawing()], "KID draws subsets of 1,000 pictures, and there are 12"),
+        (["prdc", "few", *drawing()], "5 pictures do not have 5 neighbours each"),
         (["fid", "nowhere", *drawing()], "nowhere is no folder"),
         (["attributes", "."], "no pictures in"),
         (["attributes", "--model=colourist", "--captions=plain.txt"], "does not tell what"),
@@ -274,6 +336,9 @@ def test_what_contradicts_itself_is_wrong_usage(arguments: list[str], message: s
     ],
 )
 def test_what_cannot_be_scored_is_an_error(here: Path, arguments: list[str], message: str) -> None:
+    folder(here / "few", [(0, 0, 0)] * 5)
+    folder(here / "many", [(0, 0, 0)] * 20)
+    np.savez(here / "real.npz", mu=np.zeros(3), sigma=np.eye(3))
     before = names(here)
     assert message in failed(run(*arguments))
     assert names(here) == before

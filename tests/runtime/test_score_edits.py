@@ -28,7 +28,7 @@ from t2i.runtime.score.locality import Locality, grown, split
 from t2i.runtime.score.metrics import METRICS
 from t2i.runtime.score.protocol import Input, Value
 from t2i.runtime.score.sets import Setting, show
-from t2i.runtime.score.sources import Caption, Shown
+from t2i.runtime.score.sources import Caption, Shown, Whole
 
 PX = 64
 PARTS = ("background", "wing", "head")
@@ -58,6 +58,12 @@ class Judge:
         bright = np.stack([each[:, -8:].mean() - 127.5 for each in pictures])
         return {"attributes": np.column_stack([wing, -bright, bright])}
 
+    def look_at_chunk(
+        self, pictures: Sequence[np.ndarray], outputs: Sequence[str], size: int
+    ) -> dict[str, Any]:
+        assert len(pictures) <= size
+        return self.look(pictures, outputs)
+
 
 class Parts(Judge):
     """Sees a map of parts in every picture, whatever it shows."""
@@ -74,7 +80,7 @@ class Parts(Judge):
 
 
 @dataclass(frozen=True)
-class Painter:
+class Painter(Whole):
     """Pictures of edits, before and after in turn."""
 
     edits: tuple[Edit, ...]
@@ -87,9 +93,13 @@ class Painter:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def batches(self, size: int) -> Iterator[list[Shown]]:
-        for start in range(0, len(self), size):
-            yield [Shown(each, None) for each in self.pictures[start : start + size]]
+    @property
+    def identity(self) -> str:
+        return self.name
+
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        for first in range(start, len(self), size):
+            yield [Shown(each, None) for each in self.pictures[first : first + size]]
 
 
 def bird(wing: str, rest: int = 40) -> np.ndarray:

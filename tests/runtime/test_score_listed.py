@@ -7,7 +7,7 @@ import pytest
 
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.listed import listed
-from t2i.runtime.score.sources import Folder
+from t2i.runtime.score.sources import Stored
 
 
 def write(folder: Path, *rows: object) -> Path:
@@ -29,8 +29,8 @@ def test_each_picture_comes_once_with_the_first_of_its_captions(tmp_path: Path) 
     )
     expected = [("images/2.png", "a red bird"), ("1.png", "a blue bird")]
     assert told(tmp_path) == expected
-    folder = Folder(tmp_path)
-    assert [file.name for file in folder.files] == ["2.png", "1.png"]
+    folder = Stored(tmp_path)
+    assert [item.name for item in folder.items] == ["2.png", "1.png"]
     assert [caption.text for caption in folder.captions] == ["a red bird", "a blue bird"]
     assert folder.captions[1].where.endswith("metadata.jsonl, line 2")
 
@@ -47,8 +47,8 @@ def test_pictures_without_captions_are_all_the_pictures_of_the_folder(tmp_path: 
     assert told(tmp_path) == []
     write(tmp_path, {"file_name": "2.png", "label": "red"})
     assert told(tmp_path) == []
-    assert [file.name for file in Folder(tmp_path).files] == ["1.png", "2.png"]
-    assert Folder(tmp_path).captions == ()
+    assert [item.name for item in Stored(tmp_path).items] == ["1.png", "2.png"]
+    assert Stored(tmp_path).captions == ()
 
 
 @pytest.mark.parametrize(

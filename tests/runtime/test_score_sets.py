@@ -1,6 +1,5 @@
 """Metrics of sets: official values, and a world of plain colours where all can be said before."""
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from golden import Case, cases
 from hypothesis import given
 from hypothesis import strategies as st
-from judges import ATTRIBUTES, COLOURS, PRIMARY, SHADES, write_judge, write_matcher
+from judges import ATTRIBUTES, COLOURS, PRIMARY, flat, write_judge, write_matcher
 from PIL import Image
 
 import t2i
@@ -21,9 +20,9 @@ from t2i.runtime.score.confidence import NORMAL_95, wilson
 from t2i.runtime.score.confusion import confusion_sheet
 from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.inception import score_of
-from t2i.runtime.score.retrieval import Pool, Retrieval, cosines, retrieved
+from t2i.runtime.score.practice import PRACTICES
 from t2i.runtime.score.sets import Setting, Watching, show
-from t2i.runtime.score.sources import Caption, Folder, Given, source_of
+from t2i.runtime.score.sources import Caption, Given, Stored, source_of
 
 
 def golden(name: str) -> Case:
@@ -41,12 +40,6 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Extractor:
 def matcher(tmp_path_factory: pytest.TempPathFactory) -> Extractor:
     path = write_matcher(tmp_path_factory.mktemp("bundles"))
     return Extractor.load(path, device="cpu", threads=1)
-
-
-def flat(colour: Sequence[float], px: int = 8) -> np.ndarray:
-    """A picture of one colour, given in -1 … 1."""
-    level = np.rint((np.array(colour) + 1) * 127.5).astype(np.uint8)
-    return np.broadcast_to(level, (px, px, 3)).copy()
 
 
 def said(text: str, **facts: str) -> Caption:
@@ -88,6 +81,16 @@ def test_inception_score_is_that_of_official_code() -> None:
     case.check({"is_mean_shuffled": mean, "is_std_shuffled": spread})
 
 
+def test_shuffled_as_stackgan_it_is_that_of_its_official_code() -> None:
+    case = golden("inception_score")
+    logits = (3 * case.inputs()["logits"])[:, 1:]
+    order = PRACTICES["stackgan"].order(len(logits), seed=0)
+    assert len(order) == 960
+    mean, spread = score_of(logits, 10, order)
+    found = {"is_stackgan_mean": mean, "is_stackgan_std": spread}
+    case.check({**found, "stackgan_order_head": order[:16]})
+
+
 def test_certain_pictures_of_all_kinds_score_the_number_of_kinds() -> None:
     logits = np.tile(1000 * np.eye(4), (10, 1))
     assert score_of(logits, 10) == (pytest.approx(4), pytest.approx(0))
@@ -105,110 +108,6 @@ def test_inception_score_of_pictures_reads_the_main_colour(tmp_path: Path) -> No
     assert (mean, spread) == (pytest.approx(3), pytest.approx(0, abs=1e-6))
     with pytest.raises(ScoreError, match="9 pictures cannot be split into 10"):
         t2i.score.inception_score(pictures[:9], extractor=str(path), device="cpu")
-
-
-# R-precision
-
-
-def test_r_precision_is_that_of_official_code() -> None:
-    case = golden("r_precision")
-    inputs = case.inputs()
-    images, pool = inputs["images"], inputs["pool"]
-    own = np.float32(0.2) * images + inputs["sentences"]
-    n = len(images)
-    others = [n + places for places in inputs["mismatched"]]
-    sentences = np.concatenate([own, pool])
-    hits = retrieved(images, sentences, range(n), others)
-    first = cosines(images[:1], sentences)[0, [0, *others[0]]]
-    parts = hits.reshape(10, -1).mean(1)
-    case.check(
-        {
-            "scores_first": first,
-            "hits": hits,
-            "r_precision": hits.mean(),
-            "ten_part_std": parts.std(),
-        }
-    )
-
-
-def test_a_tie_is_no_hit() -> None:
-    sentences = np.array([[1.0, 0], [0, 1], [2, 0]])
-    codes = np.array([[1.0, 0], [0.6, 0.8]])
-    found = retrieved(codes, sentences, [0, 1], [np.array([1, 2]), np.array([0, 2])])
-    assert found.tolist() == [False, True]
-
-
-def test_a_code_of_nothing_is_near_nothing() -> None:
-    assert cosines(np.zeros((1, 3)), np.eye(3)).tolist() == [[0, 0, 0]]
-
-
-def pool(texts: int = 150, kinds: int = 150) -> Pool:
-    return Pool([said(f"caption {n}", main=f"colour {n % kinds}") for n in range(texts)])
-
-
-def test_candidates_are_99_others_that_say_something_else() -> None:
-    captions = pool(300, kinds=150)
-    for own in (0, 7, 299):
-        found = captions.others(own, seed=3)
-        assert len(set(found.tolist())) == 99
-        assert own % 150 not in {place % 150 for place in found.tolist()}
-
-
-def test_candidates_depend_on_the_seed_and_on_nothing_else() -> None:
-    captions = pool()
-    first, again, other = (captions.others(1, seed).tolist() for seed in (3, 3, 4))
-    assert first == again
-    assert first != other
-
-
-def test_each_caption_competes_about_equally_often() -> None:
-    captions = pool()
-    times = np.bincount(np.concatenate([captions.others(0, seed) for seed in range(400)]))
-    expected = 400 * 99 / 149
-    assert times[0] == 0
-    assert np.abs(times[1:] - expected).max() < 5 * math.sqrt(expected * 50 / 149)
-
-
-def test_equal_texts_are_one_caption_and_too_few_are_an_error() -> None:
-    captions = [said(f"caption {n % 100}", main=f"{n % 100}") for n in range(200)]
-    assert len(Pool(captions).texts) == 100
-    with pytest.raises(ScoreError, match="only 98 others"):
-        Pool(captions[:99])
-    with pytest.raises(ScoreError, match="only 0 others"):
-        pool(150, kinds=1)
-
-
-def test_r_precision_without_facts_goes_by_the_texts() -> None:
-    captions = Pool([Caption(f"caption {n}", None, "") for n in range(100)])
-    assert sorted([0, *captions.others(0, 0).tolist()]) == list(range(100))
-
-
-def test_pictures_of_their_captions_are_all_found(matcher: Extractor) -> None:
-    captions = [Caption(name, None, "") for name in SHADES]
-    pictures = [flat(colour) for colour in SHADES.values()]
-    scorer = Retrieval(Setting(matcher, Given(pictures, captions)))
-    seen(scorer, matcher, Given(pictures, captions))
-    near = np.array(list(SHADES.values()))
-    near = near / np.linalg.norm(near, axis=1, keepdims=True)
-    closest = np.sort(near @ near.T)[:, -2].max()
-    assert closest < 1, "no two shades have one direction"
-    assert scorer.value().value > 0.9  # 8 bits blur directions that are almost one
-    shuffled = Given(pictures[1:] + pictures[:1], captions)
-    scorer = Retrieval(Setting(matcher, shuffled))
-    seen(scorer, matcher, shuffled)
-    assert scorer.value().value < 0.1
-
-
-def test_r_precision_needs_captions_and_a_bundle_that_reads_them(
-    judge: Extractor, matcher: Extractor
-) -> None:
-    with pytest.raises(ScoreError, match="given has none"):
-        Retrieval(Setting(matcher, Given([flat((0, 0, 0))])))
-    captions = [Caption(name, None, "") for name in SHADES]
-    with pytest.raises(ScoreError, match="judge tells no 'code'"):
-        Retrieval(Setting(judge, Given([flat((0, 0, 0))] * 150, captions)))
-    with pytest.raises(ScoreError, match="judge reads no captions"):
-        judge.sentences(["red"])
 
 
 # Attributes
@@ -288,7 +187,7 @@ def test_equal_pictures_have_no_diversity(judge: Extractor) -> None:
         shown = [type(each)(each.pixels, place) for batch in source.batches(3) for each in batch][
             :3
         ]
-        scorer.see(shown, {"features": np.full((3, 2), float(place))})
+        scorer.see([each.caption for each in shown], {"features": np.full((3, 2), float(place))})
     assert (scorer.value().value, scorer.value().spread) == (0, 0)
 
 
@@ -366,7 +265,7 @@ def test_grey_pictures_are_seen_in_colours() -> None:
 def test_pictures_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     folder = save(tmp_path / "pictures", [flat((level, level, level)) for level in (0.1, 0.2, 0.3)])
     (folder / "notes.txt").touch()
-    source = Folder(folder)
+    source = Stored(folder)
     assert len(source) == 3
     levels = [int(each.pixels[0, 0, 0]) for batch in source.batches(2) for each in batch]
     assert levels == sorted(levels)
@@ -380,5 +279,5 @@ def test_a_folder_without_pictures_is_an_error(
 ) -> None:
     make(tmp_path / "x")
     with pytest.raises(ScoreError) as caught:
-        len(Folder(tmp_path / "x"))
+        len(Stored(tmp_path / "x"))
     assert caught.value.hint

@@ -1,0 +1,129 @@
+"""Inception as FID, KID and the Inception Score see with it: Inception-v3 that pools otherwise.
+
+Source:
+    Heusel et al. 2017 and Salimans et al. 2016, whose graph of 2015-12-05 mseitzer/pytorch-fid and
+    toshas/torch-fidelity ported; Szegedy et al. 2016, section 6.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from t2i.models.encoders import inception
+from t2i.models.encoders.inception import BlockA, BlockB, BlockC, BlockD, BlockE, Conv
+from t2i.runtime.errors import UsageError
+
+LEAST_PX = 75
+"""Side below which nothing is left of a picture behind the last strides."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of the network; the defaults are those of the official weights."""
+
+    kinds: int = 1008
+    """What pictures are told apart into."""
+    biased: bool = False
+    """Whether logits count the classifier's bias: the Inception Score's official code does not."""
+    px: int = inception.PX
+    """Side to which pictures are resized first."""
+    thinner: int = 1
+    """By what the official numbers of channels are divided: a divisor of 16."""
+
+
+class Seen(NamedTuple):
+    """Features (B, 2048); logits (B, kinds)."""
+
+    features: Tensor
+    logits: Tensor
+
+
+class Inception(nn.Module):
+    """See pictures (B, 3, H, W) in [-1, 1]; those of another side than `px` are resized.
+
+    Differs from torchvision's Inception-v3: means over 3 × 3 leave the padding out, the last block
+    takes the maximum instead, and there are 1008 kinds.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.px, self.biased = settings.px, settings.biased
+        if settings.px < LEAST_PX or 16 % settings.thinner:
+            raise UsageError(
+                f"Inception cannot see {settings.px} px with a {settings.thinner}th of its "
+                "channels",
+                hint=f"px must be {LEAST_PX} or more, and thinner divide 16",
+            )
+        conv = thinned(settings.thinner)
+        self.Conv2d_1a_3x3 = conv(3, 32, 3, stride=2)
+        self.Conv2d_2a_3x3 = conv(32, 32, 3)
+        self.Conv2d_2b_3x3 = conv(32, 64, 3, padding=1)
+        self.Conv2d_3b_1x1 = conv(64, 80, 1)
+        self.Conv2d_4a_3x3 = conv(80, 192, 3)
+        self.Mixed_5b = BlockA(192, 32, conv, mean)
+        self.Mixed_5c = BlockA(256, 64, conv, mean)
+        self.Mixed_5d = BlockA(288, 64, conv, mean)
+        self.Mixed_6a = BlockB(288, conv)
+        self.Mixed_6b = BlockC(128, conv, mean)
+        self.Mixed_6c = BlockC(160, conv, mean)
+        self.Mixed_6d = BlockC(160, conv, mean)
+        self.Mixed_6e = BlockC(192, conv, mean)
+        self.Mixed_7a = BlockD(conv)
+        self.Mixed_7b = BlockE(1280, conv, mean)
+        self.Mixed_7c = BlockE(2048, conv, maximum)
+        self.fc = nn.Linear(2048 // settings.thinner, settings.kinds)
+
+    def forward(self, images: Tensor) -> Seen:
+        features = self.maps(images)[-1].mean(dim=(2, 3))
+        bias = self.fc.bias if self.biased else None
+        return Seen(features, F.linear(features, self.fc.weight, bias))
+
+    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What is seen at four depths: at the official sizes of 64, 192, 768 and 2048 channels."""
+        size = (self.px, self.px)
+        resized = F.interpolate(images.float(), size, mode="bilinear", align_corners=False)
+        hidden = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(resized)))
+        first = F.max_pool2d(hidden, 3, stride=2)
+        second = F.max_pool2d(self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(first)), 3, stride=2)
+        hidden = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(second)))
+        hidden = self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(hidden)))
+        third = self.Mixed_6e(self.Mixed_6d(hidden))
+        return first, second, third, self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(third)))
+
+
+def thinned(times: int) -> Callable[..., Conv]:
+    """Makes `Conv` of so many times fewer channels, those of a picture excepted."""
+
+    def conv(
+        inputs: int,
+        outputs: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        padding: int | tuple[int, int] = 0,
+    ) -> Conv:
+        given = inputs if inputs == 3 else inputs // times
+        return Conv(given, outputs // times, kernel, stride, padding)
+
+    return conv
+
+
+def mean(hidden: Tensor) -> Tensor:
+    """Of 3 × 3; the padding does not count."""
+    return F.avg_pool2d(hidden, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def maximum(hidden: Tensor) -> Tensor:
+    """Of 3 × 3."""
+    return F.max_pool2d(hidden, 3, stride=1, padding=1)
+
+
+def networks(settings: Settings) -> dict[str, nn.Module]:
+    """What a run saves and an export reads, by prefix."""
+    return {"image": Inception(settings)}
+
+
+RENAMES = {"image": {name: name for name in (*inception.NAMES, "fc")}}
+"""Names in `pt_inception-2015-12-05` -> ours."""

@@ -1,0 +1,281 @@
+"""Pictures that lie somewhere: in a folder, a zip, a tar, shards of tars, or named by a list."""
+
+import gzip
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+import threading
+import weakref
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from t2i.runtime import batch, records
+from t2i.runtime.errors import PictureError, ScoreError
+from t2i.runtime.pictures import ENDINGS
+from t2i.runtime.score.listed import Listed, listed
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+LISTS = (".txt", ".lst")
+LARGEST_BYTES = 2**28
+"""Of one picture in an archive."""
+KINDS = "a folder, a .zip or .tar of pictures, shards such as data-{000..099}.tar, or a list (.txt)"
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture, not yet read."""
+
+    name: str
+    """Within its set; pictures of two sets with one name are partners."""
+    where: str
+    """How errors call it."""
+    load: Callable[[], bytes]
+    """Raises PictureError where it cannot be read."""
+    caption: str | None = None
+    told: str = ""
+    """Where the caption comes from."""
+    label: str | None = None
+    """The class of what it shows, where that is told."""
+
+
+def items_of(path: Path) -> tuple[Item, ...]:
+    """The pictures of a set by their names, or in the order of what tells their captions.
+
+    Raises:
+        ScoreError: there are none, or nothing lies there.
+    """
+    if path.is_dir():
+        shards = sorted(each for each in path.iterdir() if each.suffix.lower() == ".tar")
+        return from_folder(path) if not shards or has_pictures(path) else from_shards(shards)
+    if _RANGE.search(path.name):
+        return from_shards(expanded(path))
+    if not path.is_file() or not is_set(path):
+        raise ScoreError(f"{path} is no folder of pictures", hint=f"pass {KINDS}")
+    return from_list(path) if path.suffix.lower() in LISTS else from_shards([path])
+
+
+def is_set(path: Path) -> bool:
+    """Whether a file holds or names pictures, by its ending."""
+    return path.name.lower().endswith((*ARCHIVES, *LISTS))
+
+
+def has_pictures(folder: Path) -> bool:
+    return any(is_picture(each.name) for each in folder.iterdir())
+
+
+def is_picture(name: str) -> bool:
+    """Hidden files are none, nor is what a Mac leaves in archives."""
+    parts = PurePosixPath(name).parts
+    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+    return not hidden and Path(name).suffix.lower() in ENDINGS
+
+
+def from_folder(folder: Path) -> tuple[Item, ...]:
+    """Where captions lie beside the pictures, those that have one, in that order.
+
+    Captions are in the index that `t2i-run` writes, or in the metadata of a data set.
+    """
+    index = folder / batch.INDEX
+    told = [
+        Listed(folder / entry.file, entry.caption, f"{index}, picture {entry.index}")
+        for entry in batch.entries(folder)
+        if entry.file
+    ] or listed(folder)
+    if told:
+        return tuple(from_file(each.file, each.caption, each.where, each.label) for each in told)
+    return tuple(map(from_file, pictures_in(folder)))
+
+
+def from_list(path: Path) -> tuple[Item, ...]:
+    """One path a line, from the folder of the list; the order of lines does not count."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScoreError(f"{path} cannot be read: {error}", hint="write a path a line") from error
+    files = sorted(path.parent / line.strip() for line in lines if line.strip())
+    if not files:
+        raise ScoreError(f"{path} lists no pictures", hint="write a path a line")
+    return tuple(map(from_file, files))
+
+
+def from_shards(paths: Sequence[Path]) -> tuple[Item, ...]:
+    """Pictures of archives; files of the same stem tell the caption (`.txt`, or `text` or `caption`
+    in a `.json`) and the label (`.cls`, or `label`) of each.
+
+    Source: the layout of WebDataset.
+    """
+    items = []
+    for path in paths:
+        members = open_archive(path)
+        several = f"{path.stem}/" if len(paths) > 1 else ""
+        shared = _shared_folder([name for name in members if is_picture(name)])
+        for name in sorted(members):
+            if is_picture(name):
+                caption, label = _told_beside(name, members)
+                shown = several + name.removeprefix(shared)
+                where = f"{path}: {name}"
+                items.append(Item(shown, where, members[name], caption, where, label))
+    if not items:
+        raise ScoreError(
+            f"there are no pictures in {paths[0]}" if paths else "there are no shards",
+            hint=f"pass {KINDS}",
+        )
+    with_caption = sum(item.caption is not None for item in items)
+    if with_caption not in (0, len(items)):
+        raise ScoreError(
+            f"{with_caption:,} of {len(items):,} pictures of {paths[0]} have captions",
+            hint="give each its .txt, or none",
+        )
+    return tuple(items)
+
+
+def expanded(path: Path) -> list[Path]:
+    """The shards that `data-{000..003}.tar` names."""
+    first, last = _RANGE.search(path.name).groups()  # type: ignore[union-attr]
+    numbers = range(int(first), int(last) + 1)
+    names = (_RANGE.sub(f"{number:0{len(first)}}", path.name, count=1) for number in numbers)
+    return [path.with_name(name) for name in names]
+
+
+def pictures_in(folder: Path) -> tuple[Path, ...]:
+    """Pictures of a folder in the order of their names; other files, and hidden ones, are none.
+
+    Raises:
+        ScoreError: there are none.
+    """
+    if not folder.is_dir():
+        raise ScoreError(f"{folder} is no folder", hint="pass a folder of pictures")
+    found = sorted(file for file in folder.iterdir() if is_picture(file.name))
+    if not found:
+        raise ScoreError(
+            f"there are no pictures in {folder}",
+            hint=f"their names end in {', '.join(sorted(ENDINGS))}; folders in it are not searched",
+        )
+    return tuple(found)
+
+
+def open_archive(path: Path) -> Mapping[str, Callable[[], bytes]]:
+    """The files of a zip or a tar by name, each read when it is asked for, by any thread.
+
+    Raises:
+        ScoreError: it is damaged, or cannot be read.
+    """
+    try:
+        if path.suffix.lower() == ".zip":
+            return dict(_zipped(path))
+        return dict(_tarred(path))
+    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "it ends too early"
+        raise ScoreError(f"{path} cannot be read: {reason}", hint=f"pass {KINDS}") from error
+
+
+def _zipped(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    archive = zipfile.ZipFile(path)
+
+    def load(member: zipfile.ZipInfo) -> bytes:
+        where = f"{path}: {member.filename}"
+        _refuse_large(where, member.file_size)
+        try:
+            with archive.open(member) as stream:
+                return stream.read(LARGEST_BYTES)
+        # RuntimeError: encrypted; NotImplementedError, one of them: packed as nobody does.
+        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+            raise _unreadable(where, error) from error
+
+    weakref.finalize(load, archive.close)
+    for member in archive.infolist():
+        if not member.is_dir():
+            yield member.filename, lambda member=member: load(member)  # type: ignore[misc]
+
+
+def _tarred(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    packed = path.name.lower().endswith("gz")
+    file: IO[bytes] = tempfile.TemporaryFile() if packed else path.open("rb")  # noqa: SIM115
+    lock = threading.Lock()
+
+    def load(name: str, start: int, size: int) -> bytes:
+        _refuse_large(f"{path}: {name}", size)
+        with lock:
+            file.seek(start)
+            data = file.read(size)
+        if len(data) < size:
+            raise _unreadable(f"{path}: {name}", EOFError("it ends too early"))
+        return data
+
+    weakref.finalize(load, file.close)
+    if packed:  # members of a packed tar have no place that could be gone to
+        with gzip.open(path) as stream:
+            shutil.copyfileobj(stream, file)
+        file.seek(0)
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        for member in archive:
+            if member.isreg():
+                place = (member.name, member.offset_data, member.size)
+                yield member.name, lambda place=place: load(*place)  # type: ignore[misc]
+
+
+def from_file(
+    path: Path, caption: str | None = None, told: str = "", label: str | None = None
+) -> Item:
+    """One file."""
+
+    def load() -> bytes:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise PictureError(f"{path} does not exist", hint="check its name") from error
+        except OSError as error:
+            raise _unreadable(str(path), error) from error
+
+    return Item(path.name, str(path), load, caption, told, label)
+
+
+def _shared_folder(names: Sequence[str]) -> str:
+    """The folder that all lie in, with its slash, or nothing."""
+    if not names:
+        return ""
+    shared = os.path.commonpath([str(PurePosixPath(name).parent) for name in names])
+    return f"{shared}/" if shared and shared != "." else ""
+
+
+def _told_beside(
+    name: str, members: Mapping[str, Callable[[], bytes]]
+) -> tuple[str | None, str | None]:
+    """Caption and label of a picture, where files of its stem tell them."""
+    stem = name.rpartition(".")[0]
+
+    def read(ending: str) -> str | None:
+        data = members.get(stem + ending)
+        return data().decode("utf-8", "replace").strip() if data else None
+
+    row: Any = {}
+    if table := members.get(f"{stem}.json"):
+        try:
+            row = records.loads(table())
+        except records.RecordError as error:
+            raise ScoreError(f"{stem}.json: {error}", hint='such as {"text": "a bird"}') from error
+    told = row if isinstance(row, dict) else {}
+    captions = [told[key] for key in ("text", "caption") if isinstance(told.get(key), str)]
+    label = told.get("label")
+    return (
+        read(".txt") or next(iter(captions), None),
+        read(".cls") or (str(label) if isinstance(label, (str, int)) else None),
+    )
+
+
+def _refuse_large(where: str, size: int) -> None:
+    if size > LARGEST_BYTES:
+        raise PictureError(
+            f"{where} is larger than {LARGEST_BYTES // 2**20} MiB", hint="make it smaller first"
+        )
+
+
+def _unreadable(where: str, error: Exception) -> PictureError:
+    reason = getattr(error, "strerror", None) or error
+    return PictureError(f"{where} cannot be read: {reason}", hint="check that you may read it")
