@@ -14,9 +14,9 @@ class System:
     """Name in prose, as the paper writes it."""
     source: str
     """Authors and venue."""
-    family: Literal["gan", "matching", "judging", "describing"]
+    family: Literal["gan", "matching", "judging", "describing", "coding"]
     """What it is: a picture-drawing GAN, a model that matches pictures and captions, one that
-    judges pictures, or one that describes them."""
+    judges pictures, one that describes them, or one that turns them into tokens and back."""
     pipeline: Literal["gan", "tokens", "latent", "score", "features"]
     """How its bundle runs (the manifest's word)."""
     parent: str | None = None
@@ -47,6 +47,13 @@ CATALOG = {
     ),
     "dmgan": System(
         "dmgan", "DM-GAN", "Zhu et al., CVPR 2019", family="gan", pipeline="gan", parent="attngan"
+    ),
+    "dvae": System(
+        "dvae",
+        "dVAE",
+        "Ramesh et al., ICML 2021, section 2.1",
+        family="coding",
+        pipeline="tokens",
     ),
     "fusedgan": System(
         "fusedgan",
