@@ -182,6 +182,11 @@ class Manifest:
     """What the cosines of pictures and captions are multiplied by before a softmax, where that
     was learnt."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether pictures are drawn from what decides them: at once, or token by token."""
+        return any(graph.role in ("generator", "step") for graph in self.graphs)
+
 
 @dataclass(frozen=True)
 class Bundle:
