@@ -14,9 +14,10 @@ class System:
     """Name in prose, as the paper writes it."""
     source: str
     """Authors and venue."""
-    family: Literal["gan", "matching", "judging", "describing", "coding"]
+    family: Literal["gan", "matching", "judging", "describing", "coding", "telling"]
     """What it is: a picture-drawing GAN, a model that matches pictures and captions, one that
-    judges pictures, one that describes them, or one that turns them into tokens and back."""
+    judges pictures, one that describes them, one that turns them into tokens and back, or one that
+    tells a picture token by token."""
     pipeline: Literal["gan", "tokens", "latent", "score", "features"]
     """How its bundle runs (the manifest's word)."""
     parent: str | None = None
@@ -37,6 +38,9 @@ CATALOG = {
     ),
     "clip": System(
         "clip", "CLIP", "Radford et al., ICML 2021", family="matching", pipeline="score"
+    ),
+    "dalle": System(
+        "dalle", "DALL-E", "Ramesh et al., ICML 2021", family="telling", pipeline="tokens"
     ),
     "damsm": System(
         "damsm",

@@ -48,6 +48,9 @@ class Settings:
     weight_decay: float = 1e-4
     average: float = 0.999
     """Decay of the running average of both networks."""
+    centred: bool = False
+    """Whether the first batch centres the logits, so that no token begins likelier than others: a
+    short training has no time to come to use them. False is the paper."""
 
     def network(self) -> dvae.Settings:
         """Sizes of the networks."""
@@ -73,6 +76,7 @@ _BIRDS = Settings(
     last_learning_rate=3e-5,
     learning_rate_steps=800,
     average=0.98,
+    centred=True,
 )
 
 PRESETS: dict[str, Settings] = {
@@ -111,6 +115,8 @@ class Dvae:
 
     def step(self, batch: Batch) -> Iterator[Update]:
         pixels = dvae.mapped(batch.images[-1])
+        if batch.step == 0 and self.settings.centred:
+            centre(self.networks["encoder"], pixels)
         logits = self.networks["encoder"](pixels)
         gumbel = -torch.empty_like(logits).exponential_().log()
         shares = dvae.relaxed(logits, gumbel, self.temperature(batch.step))
@@ -155,6 +161,19 @@ def _of(averaged: Mapping[str, nn.Module]) -> tuple[dvae.Encoder, dvae.Decoder]:
     assert isinstance(encoder, dvae.Encoder)
     assert isinstance(decoder, dvae.Decoder)
     return encoder, decoder
+
+
+@torch.no_grad()
+def centre(encoder: nn.Module, pixels: Tensor) -> None:
+    """Let each token's logit be 0 on average over these pictures.
+
+    Source: Salimans and Kingma 2016, section 3, of which only the biases are set.
+    """
+    assert isinstance(encoder, dvae.Encoder)
+    *_, last = encoder.last
+    assert isinstance(last, dvae.Convolution)
+    assert last.bias is not None
+    last.bias -= encoder(pixels).mean(dim=(0, 2, 3))
 
 
 def codebook_use(logits: Tensor) -> dict[str, Tensor]:

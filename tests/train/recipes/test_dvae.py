@@ -69,6 +69,21 @@ def test_the_loss_is_that_of_the_paper_over_all_values() -> None:
     assert update.told["codes_used"] == 1
 
 
+def test_a_centred_encoder_begins_with_no_token_likelier_than_others() -> None:
+    lesson = Lesson("dvae", replace(TOY, data=replace(TOY.data, count=32)))
+    recipe = lesson.recipe
+    assert isinstance(recipe, Dvae)
+    encoder, batch = recipe.networks["encoder"], lesson.dataset.batch(0, 16, seed=0)
+    pixels = networks.mapped(batch.images[-1])
+    with torch.no_grad():
+        before = codebook_use(encoder(pixels))
+        next(recipe.step(batch))
+        logits = encoder(pixels)
+    torch.testing.assert_close(logits.mean(dim=(0, 2, 3)), torch.zeros(64), atol=1e-4, rtol=0)
+    assert codebook_use(logits)["perplexity"] > before["perplexity"]
+    assert not PRESETS["paper"].centred
+
+
 @pytest.mark.slow
 def test_pictures_come_back_from_their_tokens_better_than_from_others() -> None:
     """Birds that were never trained on, nearer to what their own tokens draw than to what the
