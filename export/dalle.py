@@ -16,67 +16,77 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     sizes: dalle.Settings = trained.sizes
     transformer = trained.networks["transformer"]
     assert isinstance(transformer, dalle.Transformer)
-    reading = Reading(transformer)
-    count, layers, width = sizes.dvae.side**2, sizes.layers, sizes.width
-    read = ("B", layers, width // HEAD_SIZE, sizes.length + 1, HEAD_SIZE)
-    logits = bundle.Tensor("logits", "float32", ("B", sizes.dvae.codes))
-    caption = tuple(bundle.Tensor(name, "float32", read) for name in ("text_keys", "text_values"))
+    prefill = _prefill(trained, transformer)
+    return prefill, _step(prefill, transformer), *dvae.coding(trained, sizes.dvae)
+
+
+def _prefill(trained: Trained, transformer: dalle.Transformer) -> Plan:
+    sizes = transformer.settings
+    heads = sizes.width // HEAD_SIZE
+    read = ("B", sizes.layers, heads, sizes.length + 1, HEAD_SIZE)
 
     def tokens(batch: int, kind: Captions) -> Tensors:
-        """Each begins with the first of the two last ids, and ends with the other."""
+        """Each ends with the last id, and begins with the one before it."""
         ids = captions(trained, batch, kind)
         ended = (ids > 0).sum(dim=1, keepdim=True) - 1
         ids = ids.scatter(1, ended, sizes.vocabulary - 1)
-        return {"tokens": nn.functional.pad(ids, (1, 0), value=sizes.vocabulary - 2)[:, :-1]}
+        ids[:, 0] = sizes.vocabulary - 2
+        return {"tokens": ids}
 
-    def halfway(batch: int, kind: Captions) -> Tensors:
-        """At the beginning, in the middle, and near the end of a picture, with rows that lie well
-        packed in a proof."""
-        _, keys, values = reading(tokens(batch, kind)["tokens"])
-        dice = torch.Generator().manual_seed(batch)
-        place = {1: 0, 2: count // 2}.get(batch, count - 2)
-        return {
-            "token": torch.randint(0, sizes.dvae.codes, (batch,), generator=dice),
-            "place": torch.tensor([place]),
-            "text_keys": keys,
-            "text_values": values,
-            **{
-                name: (4 * draws(batch, count * layers * width, stream))
-                .round()
-                .div(4)
-                .reshape(batch, count, layers, width)
-                .movedim(0, 2)
-                .contiguous()
-                for name, stream in (("keys", 5), ("values", 6))
-            },
-        }
-
-    prefill = Plan(
+    return Plan(
         "prefill",
-        reading,
+        Reading(transformer),
         inputs=(bundle.Tensor("tokens", "int64", ("B", "T")),),
-        outputs=(logits, *caption),
+        outputs=(
+            bundle.Tensor("logits", "float32", ("B", sizes.dvae.codes)),
+            bundle.Tensor("text_keys", "float32", read),
+            bundle.Tensor("text_values", "float32", read),
+        ),
         examples=tokens,
     )
-    step = Plan(
+
+
+def _step(prefill: Plan, transformer: dalle.Transformer) -> Plan:
+    sizes = transformer.settings
+    count, layers, width = sizes.dvae.side**2, sizes.layers, sizes.width
+    logits, *caption = prefill.outputs
+
+    def rows(batch: int, stream: int) -> Tensor:
+        """Of quarters, which lie well packed in a proof."""
+        drawn = (4 * draws(batch, count * layers * width, stream)).round() / 4
+        return drawn.reshape(batch, count, layers, width).movedim(0, 2).contiguous()
+
+    def halfway(batch: int, kind: Captions) -> Tensors:
+        """At the beginning, in the middle, and near the end of a picture."""
+        _, keys, values = prefill.module(prefill.examples(batch, kind)["tokens"])
+        dice = torch.Generator().manual_seed(batch)
+        return {
+            "token": torch.randint(0, sizes.dvae.codes, (batch,), generator=dice),
+            "place": torch.tensor([{1: 0, 2: count // 2}.get(batch, count - 2)]),
+            "text_keys": keys,
+            "text_values": values,
+            "keys": rows(batch, stream=5),
+            "values": rows(batch, stream=6),
+        }
+
+    cache, row = (count, layers, "B", width), (layers, "B", width)
+    return Plan(
         "step",
         GoingOn(transformer),
         inputs=(
             bundle.Tensor("token", "int64", ("B",), (0.0, sizes.dvae.codes - 1.0)),
             bundle.Tensor("place", "int64", (1,), (0.0, count - 1.0)),
             *caption,
-            *(
-                bundle.Tensor(name, "float32", (count, layers, "B", width))
-                for name in ("keys", "values")
-            ),
+            bundle.Tensor("keys", "float32", cache),
+            bundle.Tensor("values", "float32", cache),
         ),
         outputs=(
             logits,
-            *(bundle.Tensor(name, "float32", (layers, "B", width)) for name in ("key", "value")),
+            bundle.Tensor("key", "float32", row),
+            bundle.Tensor("value", "float32", row),
         ),
         examples=halfway,
     )
-    return prefill, step, *dvae.coding(trained, sizes.dvae)
 
 
 def host(trained: Trained) -> Host:

@@ -23,8 +23,8 @@ CHOOSING = ("codes", "prefill", "step")
 def convert(
     traced: onnx.ModelProto, precision: Precision, role: str, small: int
 ) -> onnx.ModelProto:
-    """A copy in another precision; graphs of words, which run on the CPU, only store, and those that
-    choose tokens stay as they are."""
+    """A copy in another precision; graphs of words, which run on the CPU, only store, and those
+    that choose tokens stay as they are."""
     model = onnx.ModelProto()
     model.CopyFrom(traced)
     if precision == "fp32" or role in CHOOSING:

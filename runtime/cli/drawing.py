@@ -30,17 +30,7 @@ def draw(request: Request) -> None:
     if folder:
         batch.refuse_what_is_there(folder, force=request.force, resume=request.resume)
     opening = _opening(request)
-    painter = load(
-        request.model,
-        device=request.device,
-        threads=request.threads,
-        low_memory=request.low_memory,
-        quick=request.pictures == 1,
-        nearest_class=request.nearest_class,
-        embeddings=request.embeddings,
-        sampling=request.sampling,
-        opening=opening,
-    )
+    painter = _painter(request, opening)
     outputs = _outputs(painter, request)
     noise.refuse_unknown(request.hold, painter.manifest.noise)
     if request.out and not folder and not request.force:
@@ -102,6 +92,20 @@ def _outputs(painter: Painter, request: Request) -> tuple[str, ...]:
             )
         outputs += found if asked else []
     return tuple(outputs)
+
+
+def _painter(request: Request, opening: Opening | None) -> Painter:
+    return load(
+        request.model,
+        device=request.device,
+        threads=request.threads,
+        low_memory=request.low_memory,
+        quick=request.pictures == 1,
+        nearest_class=request.nearest_class,
+        embeddings=request.embeddings,
+        sampling=request.sampling,
+        opening=opening,
+    )
 
 
 def _opening(request: Request) -> Opening | None:

@@ -68,7 +68,7 @@ Out = Annotated[
 Grid = Annotated[bool, typer.Option("--grid", help="Put all on one sheet.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what --out names.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the folder --out names.")]
-Stages = Annotated[bool, typer.Option("--stages", help="Save the smaller stages too.")]
+Stages = Annotated[bool, typer.Option("--stages", help="Save the smaller or earlier stages too.")]
 Attention = Annotated[
     bool, typer.Option("--attention", help="Show which word each region looked at.")
 ]
