@@ -44,6 +44,8 @@ MINUTES = (5, 10, 15, 20)
 """When a system is scored; the last is the end."""
 TRAINING = ("--preset", "birds", "--precision", "bf16", "--set", "threads=1")
 """One core, so that two rows can be made at a time."""
+DRAWING = ("generator.", "transformer.", "decoder.")
+"""How the names of weights begin that draw."""
 QUICK = 500
 """Pictures of the scores on the way; all test captions at the end."""
 SEEDS = 8
@@ -205,9 +207,9 @@ def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path
 
 
 def save_generator(weights: Path, path: Path) -> None:
-    """The averaged generator in float16."""
+    """The averaged networks that draw, in float16."""
     tensors = load_file(weights)
-    kept = {name: value for name, value in tensors.items() if name.startswith("generator.")}
+    kept = {name: value for name, value in tensors.items() if name.startswith(DRAWING)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, save(halved(kept)))
 

@@ -15,6 +15,7 @@ import torch
 
 from t2i.export import cost, pages
 from t2i.export.check import arrays, compare, expected, refuse
+from t2i.export.int8 import require_some
 from t2i.export.plan import BATCHES, CAPTIONS, Host, Plan
 from t2i.export.precision import SMALL, TOLERANCES, Precision, convert
 from t2i.export.trace import OPSET, trace
@@ -82,6 +83,8 @@ def _checked(
     """
     for small in SMALL:
         graphs = {role: convert(model, precision, role, small) for role, model in traced.items()}
+        if precision == "int8":
+            require_some(graphs.values())
         found = compare(plans, graphs, precision)
         if found.gap <= TOLERANCES[precision] / 2:
             break

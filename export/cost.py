@@ -14,11 +14,11 @@ from pathlib import Path
 from t2i.runtime import terminal
 from t2i.runtime.bundle import Bundle, Cost
 from t2i.runtime.errors import ExportError
-from t2i.runtime.proof import read_arrays
+from t2i.runtime.proof import first_of, read_arrays
 from t2i.runtime.sessions import open_session
 
 RUNS = 5
-DRAWING = ("text", "generator")
+DRAWING = ("text", "generator", "prefill", "step", "pixels")
 CPUINFO, STATUS = Path("/proc/cpuinfo"), Path("/proc/self/status")
 
 
@@ -78,13 +78,16 @@ def _main(folder: str) -> None:
     bundle = Bundle.load(Path(folder))
     proof = read_arrays(bundle.read(bundle.manifest.proof.file), bundle.manifest.proof.file)
     work = []
-    draws = bundle.manifest.pipeline == "gan"
     for graph in bundle.manifest.graphs:
-        if draws and graph.role not in DRAWING:
+        if bundle.manifest.draws and graph.role not in DRAWING:
             continue
         session = open_session(bundle, graph.role, device="cpu", threads=1)
-        feeds = {each.name: proof[f"{graph.role}.in.{each.name}"][:1] for each in graph.inputs}
-        work.append((session, feeds, [each.name for each in graph.outputs]))
+        feeds = {
+            each.name: first_of(proof[f"{graph.role}.in.{each.name}"], each)
+            for each in graph.inputs
+        }
+        times = graph.inputs[-1].shape[0] if graph.role == "step" else 1  # once for each token
+        work += [(session, feeds, [each.name for each in graph.outputs])] * int(times)
     seconds = []
     for _ in range(1 + RUNS):  # the first one allocates
         begun = time.perf_counter()

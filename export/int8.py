@@ -1,5 +1,7 @@
 """Matrices of eight bits, multiplied as whole numbers."""
 
+from collections.abc import Iterable
+
 import onnx
 
 from t2i.runtime.errors import ExportError
@@ -11,13 +13,10 @@ COMPUTED_AS_INT8 = 4
 row, so that neighbours in a batch do not change each other."""
 
 
-def computed_as_int8(model: onnx.ModelProto, role: str) -> None:
+def computed_as_int8(model: onnx.ModelProto) -> None:
     """Turn every product with a constant matrix into one with its rounded weights.
 
     What else a graph holds, convolutions and tables of words among it, stays as it is.
-
-    Raises:
-        ExportError: there is no such product.
     """
     # It loads PyTorch, which takes seconds.
     from onnxruntime.quantization import matmul_nbits_quantizer as library
@@ -27,8 +26,13 @@ def computed_as_int8(model: onnx.ModelProto, role: str) -> None:
     )
     quantizer = library.MatMulNBitsQuantizer(model, algo_config=settings)
     quantizer.process()
-    if all(node.op_type != "MatMulNBits" for node in model.graph.node):
-        raise ExportError(
-            f"the graph {role!r} multiplies no matrices: int8 would change nothing",
-            hint="export without --int8, which is for transformers",
-        )
+
+
+def require_some(graphs: Iterable[onnx.ModelProto]) -> None:
+    """Raises ExportError where none of the graphs of a bundle has such a product."""
+    if any(node.op_type == "MatMulNBits" for model in graphs for node in model.graph.node):
+        return
+    raise ExportError(
+        "no graph of this system multiplies matrices: int8 would change nothing",
+        hint="export without --int8, which is for transformers",
+    )

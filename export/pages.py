@@ -38,7 +38,7 @@ def facts(system: str) -> dict[str, Any]:
 def captions(bundle: Bundle) -> list[str]:
     """Captions to show a bundle by: ours, else words of its own; none where it draws nothing."""
     text = bundle.manifest.text
-    if bundle.manifest.pipeline != "gan" or text is None:
+    if not bundle.manifest.draws or text is None:
         return []
     tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
     known = [each for each in CAPTIONS if _is_known(tokenizer, each)]
@@ -96,7 +96,7 @@ def _about(manifest: Manifest, recipe: Recipe) -> str:
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     text = f"## This bundle: {manifest.name}\n\n| | |\n|---|---|\n{table}\n"
     if recipe.data.get("kind") == "birds":
-        knows = "draws" if manifest.pipeline == "gan" else "reads"
+        knows = "draws" if manifest.draws else "reads"
         text += f"\nIt {knows} drawings: the pictures it learnt from were drawn by a program.\n"
     return text
 

@@ -22,20 +22,26 @@ it is a share of the length of what a caption or a picture gives."""
 SMALL = (2**8, 2**16)
 """Numbers below which a weight stays float32: the second choice where the first leaves a graph too
 near its tolerance. Small layers hold few of the bytes, and their rounding shows most."""
+CHOOSING = ("codes", "prefill", "step")
+"""Graphs whose logits are compared with each other: a little less precision is another token."""
 
 
 def convert(
     traced: onnx.ModelProto, precision: Precision, role: str, small: int
 ) -> onnx.ModelProto:
-    """A copy in another precision; graphs of words, which run on the CPU, only store."""
+    """A copy in another precision; graphs of words, which run on the CPU, only store, and those
+    that choose tokens stay as they are but in int8."""
     model = onnx.ModelProto()
     model.CopyFrom(traced)
+    if precision == "fp32" or (role in CHOOSING and precision != "int8"):
+        return model
     if precision == "fp16" and role not in ("text", "caption"):
         computed_as_fp16(model)
     elif precision == "int8":
-        computed_as_int8(model, role)
-        _stored_as_fp16(model, small)
-    elif precision != "fp32":
+        computed_as_int8(model)
+        if role not in CHOOSING:
+            _stored_as_fp16(model, small)
+    else:
         _stored_as_fp16(model, small)
     return model
 

@@ -14,9 +14,10 @@ class System:
     """Name in prose, as the paper writes it."""
     source: str
     """Authors and venue."""
-    family: Literal["gan", "matching", "judging", "describing"]
+    family: Literal["gan", "matching", "judging", "describing", "coding", "telling"]
     """What it is: a picture-drawing GAN, a model that matches pictures and captions, one that
-    judges pictures, or one that describes them."""
+    judges pictures, one that describes them, one that turns them into tokens and back, or one that
+    tells a picture token by token."""
     pipeline: Literal["gan", "tokens", "latent", "score", "features"]
     """How its bundle runs (the manifest's word)."""
     parent: str | None = None
@@ -46,6 +47,9 @@ CATALOG = {
         pipeline="gan",
         parent="attngan",
     ),
+    "dalle": System(
+        "dalle", "DALL-E", "Ramesh et al., ICML 2021", family="telling", pipeline="tokens"
+    ),
     "damsm": System(
         "damsm",
         "DAMSM",
@@ -55,6 +59,13 @@ CATALOG = {
     ),
     "dmgan": System(
         "dmgan", "DM-GAN", "Zhu et al., CVPR 2019", family="gan", pipeline="gan", parent="attngan"
+    ),
+    "dvae": System(
+        "dvae",
+        "dVAE",
+        "Ramesh et al., ICML 2021, section 2.1",
+        family="coding",
+        pipeline="tokens",
     ),
     "fusedgan": System(
         "fusedgan",

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from t2i.runtime import records
+from t2i.runtime.decode import Sampling
 from t2i.runtime.errors import PictureError
 from t2i.runtime.pictures import slug, write_whole
 
@@ -59,6 +60,12 @@ class Order:
     """SHA-256 of the graph that chose among the pictures of a caption."""
     keep: int | None = None
     """How many of them it kept."""
+    sampling: Sampling | None = None
+    """How tokens were drawn, where that was said."""
+    complete: str | None = None
+    """SHA-256 of the picture that all pictures begin with."""
+    keep_rows: int | None = None
+    """How many rows of its tokens."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +254,9 @@ def _refuse_another(folder: Path, wanted: Order) -> None:
         else f"it was drawn with --interpolate --frames {there.frames}",
         "rerank": f"it was drawn {'with' if there.rerank else 'without'} this --rerank",
         "keep": f"it keeps {there.keep or 'all'} pictures of a caption",
+        "sampling": "its tokens were drawn otherwise",
+        "complete": f"it {'goes on with another' if there.complete else 'begins with no'} picture",
+        "keep_rows": f"it keeps {there.keep_rows or 'half of the'} rows of that picture",
     }
     for name, difference in said.items():
         if getattr(there, name) != getattr(wanted, name):

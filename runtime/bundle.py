@@ -185,6 +185,11 @@ class Manifest:
     """What a pixel of a picture may show, in the order of the probabilities that the output `parts`
     of the `image` graph gives; the first is the background."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether pictures are drawn from what decides them: at once, or token by token."""
+        return any(graph.role in ("generator", "step") for graph in self.graphs)
+
 
 @dataclass(frozen=True)
 class Bundle:

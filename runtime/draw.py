@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from PIL import Image
 
 from t2i.runtime import classes, noise, places
 from t2i.runtime.blend import FRAMES, Between, blend, way
-from t2i.runtime.bundle import Bundle
+from t2i.runtime.bundle import Bundle, Graph, Tensor
+from t2i.runtime.decode import Decoder, Opening, Sampling
 from t2i.runtime.errors import BundleError, UsageError, did_you_mean
 from t2i.runtime.noise import Held
 from t2i.runtime.pictures import Pixels, fitted, to_pixels, to_planes
@@ -31,7 +32,8 @@ class Painting:
     pictures: npt.NDArray[np.uint8]
     """(B, H, W, 3)."""
     stages: dict[int, npt.NDArray[np.uint8]]
-    """Pictures of the generator's smaller stages, by their width."""
+    """Pictures of the generator's smaller stages, by their width; or what there was after so many
+    tokens."""
     attentions: dict[str, npt.NDArray[np.float32]]
     """(B, T, H, W) by name: how much each region looked at each word."""
 
@@ -45,6 +47,8 @@ def load(
     quick: bool = False,
     nearest_class: bool = False,
     embeddings: str | Path | None = None,
+    sampling: Sampling | None = None,
+    opening: Opening | None = None,
 ) -> "Painter":
     """Get a bundle ready to draw.
 
@@ -56,12 +60,15 @@ def load(
         quick: for a single picture: starts sooner, then draws slower.
         nearest_class: of a bundle that draws classes: take the class that a caption is near to.
         embeddings: of a bundle that reads no captions: the file that holds their vectors.
+        sampling: of a bundle that draws token by token: how.
+        opening: of such a bundle: the picture whose first rows all pictures have.
 
     Raises:
         BundleError: there is no such bundle, it is damaged, or it draws nothing.
         DataError: the file of vectors cannot be read.
         DeviceError: the asked device cannot be used here.
-        UsageError: it draws no classes to be near to, or vectors are missing or of no use.
+        UsageError: it draws no classes to be near to, or vectors are missing or of no use; or it
+            draws no tokens, or these cannot be drawn so.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads cannot run", hint="--threads takes 1 or more")
@@ -74,6 +81,8 @@ def load(
         quick=quick,
         nearest_class=nearest_class,
         embeddings=None if embeddings is None else Path(embeddings),
+        sampling=sampling,
+        opening=opening,
     )
 
 
@@ -90,6 +99,8 @@ class Painter:
         quick: bool = False,
         nearest_class: bool = False,
         embeddings: Path | None = None,
+        sampling: Sampling | None = None,
+        opening: Opening | None = None,
     ) -> None:
         _refuse_what_draws_nothing(bundle)
         self.bundle = bundle
@@ -104,41 +115,74 @@ class Painter:
         self._vectors = open_vectors(bundle, embeddings)
         self.threads = threads or usable_threads()
         self.low_memory = low_memory
-        self._generator = open_session(
-            bundle,
-            "generator",
-            device=device,
-            threads=self.threads,
-            low_memory=low_memory,
-            quick=quick,
-        )
-        self.device = self._generator.device
-        self._sessions = {"generator": self._generator}
+        # What runs once a token is worth a slower start.
+        quick = quick and self.manifest.pipeline != "tokens"
+        self._open = partial(open_session, bundle, low_memory=low_memory, quick=quick)
         self._tokenizer: Tokenizer | None = None
         if text := self.manifest.text:
             self._tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
             if self.draws_classes:
                 classes.refuse_other_names(self.manifest, self._tokenizer)
-            # Reading is a thousandth of the work: on a card it would only cost copies.
-            self._sessions["text"] = open_session(
-                bundle, "text", device="cpu", threads=1, low_memory=low_memory, quick=quick
+        self._sessions: dict[str, Session] = {}
+        self._generator: Session | Decoder
+        if self.manifest.pipeline == "tokens":
+            self._sessions["prefill"] = self._open("prefill", device=device, threads=self.threads)
+            self._generator = self._decoder(device, sampling or Sampling(), opening)
+        else:
+            _refuse_tokens(self.manifest.name, sampling, opening)
+            self._generator = self._open("generator", device=device, threads=self.threads)
+            self._sessions["generator"] = self._generator
+            if self._tokenizer:
+                # Reading is a thousandth of the work: on a card it would only cost copies.
+                self._sessions["text"] = self._open("text", device="cpu", threads=1)
+        self.device = self._generator.device
+
+    def _decoder(self, device: str, sampling: Sampling, opening: Opening | None) -> Decoder:
+        """What draws token by token."""
+        pairs = self._tokenizer.pairs if self._tokenizer else None
+        if not pairs:
+            raise BundleError(
+                f"{self.manifest.name} draws tokens, and reads no byte pairs",
+                hint="export it again, or get it again from where it came",
             )
+        session, empty = self._sessions["prefill"], np.array([[pairs.start, pairs.end]])
+        decoder = Decoder(
+            self.bundle,
+            partial(self._open, device=device, threads=self.threads),
+            sampling,
+            silent=lambda: session.run({"tokens": empty}, [each.name for each in session.outputs]),
+            opening=opening,
+        )
+        self._sessions |= decoder.sessions
+        return decoder
 
     @cached_property
     def _inverter(self) -> Session:
         """Opened when it is first needed: who only draws does not wait for it."""
-        return open_session(
-            self.bundle,
-            "invert",
-            device=self.device,
-            threads=self.threads,
-            low_memory=self.low_memory,
-        )
+        return self._open("invert", device=self.device, threads=self.threads, quick=False)
+
+    @property
+    def graph(self) -> Graph:
+        """The one that draws, whole pictures or tokens."""
+        return self.bundle.graph("step" if "prefill" in self._sessions else "generator")
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """What `paint` can be asked for: `image`, smaller stages, attentions."""
-        return tuple(each.name for each in self._generator.graph.outputs)
+        return tuple(each.name for each in self._generator.outputs)
+
+    @property
+    def stages(self) -> dict[str, int]:
+        """The smaller or earlier pictures among `outputs`, and the number in the name of each: its
+        tokens or its width; where there is none, its width."""
+        named: dict[str, Tensor] = {each.name: each for each in self._generator.outputs}
+        return {
+            name: int(
+                number if (number := name.removeprefix("image_")).isdigit() else each.shape[-1]
+            )
+            for name, each in named.items()
+            if name.startswith("image_")
+        }
 
     @property
     def vocabulary(self) -> Collection[str]:
@@ -225,7 +269,7 @@ class Painter:
                 )
         drawn_noise = noise.draw(seeds, self.manifest.noise, hold)
         feeds: Arrays = {**drawn_noise, **self._read(captions)}
-        wanted = [each.name for each in self._generator.graph.inputs]
+        wanted = [each.name for each in self._generator.inputs]
         drawn = self._generator.run(
             {name: feeds[name] for name in wanted}, list(dict.fromkeys(["image", *outputs]))
         )
@@ -233,7 +277,7 @@ class Painter:
         pixels = {name: self._pixels(image) for name, image in images.items()}
         return Painting(
             pictures=pixels.pop("image"),
-            stages={stage.shape[2]: stage for stage in pixels.values()},
+            stages={self.stages[name]: stage for name, stage in pixels.items()},
             attentions={name: drawn[name] for name in drawn if name not in images},
         )
 
@@ -309,7 +353,7 @@ class Painter:
         places = [each if isinstance(each, Between) else Between(each, each, 0.0) for each in read]
         starts = self._encode([place.start for place in places])
         ends = self._encode([place.end for place in places])
-        said = [each for each in self._generator.graph.inputs if each.name in starts]
+        said = [each for each in self._generator.inputs if each.name in starts]
         return blend(places, starts, ends, said)
 
     def _encode(self, readings: Sequence[Reading]) -> Arrays:
@@ -318,9 +362,9 @@ class Painter:
             return {"sentence": self._vectors.sentences(readings)}
         if not self._tokenizer:
             return {}
-        text = self._sessions["text"]
-        wanted = {each.name for each in self._generator.graph.inputs}
-        outputs = [each.name for each in text.graph.outputs if each.name in wanted]
+        text = self._sessions["text" if "text" in self._sessions else "prefill"]
+        wanted = {each.name for each in self._generator.inputs}
+        outputs = [each.name for each in text.outputs if each.name in wanted]
         return text.run({"tokens": self._tokenizer.encode(readings)}, outputs)
 
     def _pixels(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -334,8 +378,16 @@ class Painter:
 
 def _refuse_what_draws_nothing(bundle: Bundle) -> None:
     manifest = bundle.manifest
-    if manifest.pipeline != "gan":
+    if not manifest.draws:
         raise BundleError(
             f"{manifest.name} draws nothing: it is a {manifest.pipeline!r} bundle",
             hint="`t2i-run --list` shows what draws",
+        )
+
+
+def _refuse_tokens(name: str, sampling: Sampling | None, opening: Opening | None) -> None:
+    if sampling or opening:
+        raise UsageError(
+            f"{name} draws a picture at once, not token by token",
+            hint="leave out --temperature, --top-k, --top-p, --guidance and --complete",
         )

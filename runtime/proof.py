@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.archives import AGAIN
-from t2i.runtime.bundle import Bundle
+from t2i.runtime.bundle import Bundle, Tensor
 from t2i.runtime.errors import BundleError
 from t2i.runtime.sessions import Arrays, Session
 
@@ -116,6 +116,13 @@ def plain_array(data: bytes) -> npt.NDArray[np.generic]:
     return np.frombuffer(data[stream.tell() :], dtype).reshape(
         shape, order="F" if by_columns else "C"
     )
+
+
+def first_of(array: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
+    """What belongs to the first of a batch, wherever the axis of the batch lies."""
+    if "B" not in tensor.shape:
+        return array
+    return array.take([0], axis=tensor.shape.index("B"))
 
 
 def _starting(arrays: Arrays, start: str) -> Arrays:

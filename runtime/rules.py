@@ -24,7 +24,7 @@ DTYPES = ("float32", "float16", "int64", "int32", "uint8", "bool", "string")
 # The graphs that a pipeline cannot do without, and all that it may have.
 ROLES: dict[str, tuple[set[str], set[str]]] = {
     "gan": ({"generator"}, {"text", "image", "caption", "invert", "edit"}),
-    "tokens": ({"pixels"}, {"text", "codes", "prefill", "step"}),
+    "tokens": ({"pixels"}, {"codes", "prefill", "step"}),
     "latent": ({"generator"}, {"text", "image", "invert", "edit"}),
     "score": ({"image"}, {"text", "caption"}),
     "features": ({"image"}, set()),
@@ -49,6 +49,7 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _reading,
         _parting,
         _describing,
+        _decoding,
     )
     for rule in rules:
         yield from rule(manifest)
@@ -281,3 +282,64 @@ def _describing(manifest: "Manifest") -> Iterator[str]:
         or not all(isinstance(size, int) for size in (*inputs["state"][1], *shape))
     ):
         yield "caption: not from the image graph's `picture`, `word`, `state` to `next` and a state"
+
+
+def _decoding(manifest: "Manifest") -> Iterator[str]:
+    """Tokens become a picture of the stated size; what foretells them reads what goes before."""
+    if manifest.pipeline != "tokens":
+        return
+    graphs = {graph.role: graph for graph in manifest.graphs}
+    image = ("float32", ("B", 3, manifest.image_px, manifest.image_px))
+    count = _count(graphs.get("pixels"), image)
+    if not count:
+        yield "pixels: not from `tokens`, int64 (B, side²), to `image` of the stated size"
+        return
+    side = math.isqrt(count)
+    if codes := graphs.get("codes"):
+        inputs, outputs = _described(codes.inputs), _described(codes.outputs)
+        dtype, shape = outputs.pop("logits", ("", ()))
+        if inputs != {"image": image} or outputs or (dtype, shape[2:]) != ("float32", (side, side)):
+            yield "codes: not from `image` to `logits`, float32 (B, K, side, side)"
+    if ("prefill" in graphs) != ("step" in graphs):
+        yield "graphs: a 'prefill' and a 'step' need each other"
+    elif "step" in graphs:
+        yield from _stepping(manifest, graphs["prefill"], graphs["step"], count)
+
+
+def _count(pixels: "Graph | None", image: tuple[str, tuple[int | str, ...]]) -> int:
+    """How many tokens make a picture; 0 where the graph is none of tokens."""
+    if not pixels or _described(pixels.outputs) != {"image": image}:
+        return 0
+    dtype, shape = _described(pixels.inputs).get("tokens", ("", ()))
+    count = shape[-1] if len(pixels.inputs) == 1 and len(shape) == 2 else 0
+    good = dtype == "int64" and isinstance(count, int) and math.isqrt(count) ** 2 == count
+    return int(count) if good else 0
+
+
+def _stepping(manifest: "Manifest", prefill: "Graph", step: "Graph", count: int) -> Iterator[str]:
+    drawn = [(each.name, each.shape, each.distribution) for each in manifest.noise]
+    if drawn != [("noise", (count,), "uniform")]:
+        yield "noise: it takes `noise`, one uniform draw for each token"
+    if not manifest.text or manifest.condition != "caption":
+        yield "text: there is a prefill graph, but nothing that makes its tokens"
+    if _described(prefill.inputs) != {"tokens": ("int64", ("B", "T"))}:
+        yield "prefill: its one input must be `tokens`, int64 (B, T)"
+    read, inputs, outputs = map(_described, (prefill.outputs, step.inputs, step.outputs))
+    logits = read.pop("logits", ("", ()))
+    row = outputs.get("key", ("", ()))
+    cache = ("float32", (count, *row[1]))
+    wanted = {**read, "token": ("int64", ("B",)), "place": ("int64", (1,))}
+    wanted |= {"keys": cache, "values": cache}
+    whole = [size for _, shape in (*read.values(), row, logits) for size in shape if size != "B"]
+    if (
+        inputs != wanted
+        or outputs != {"logits": logits, "key": row, "value": row}
+        or not all(isinstance(size, int) for size in whole)
+        or (row[0], row[1].count("B"), len(logits[1])) != ("float32", 1, 2)
+        or any(dtype != "float32" or shape[0] != "B" for dtype, shape in (*read.values(), logits))
+    ):
+        yield "step: not from `token`, `place`, `keys`, `values` and what prefill gives to the next"
+
+
+def _described(tensors: "tuple[Tensor, ...]") -> dict[str, tuple[str, tuple[int | str, ...]]]:
+    return {each.name: (each.dtype, each.shape) for each in tensors}

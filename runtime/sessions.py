@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime import places
@@ -46,15 +47,61 @@ class Session:
         try:
             arrays = self._started.run(list(outputs), dict(feeds))
         except Exception as error:
-            raise BundleError(
-                f"{self.graph.file} failed on {self.device}: {_reason(error)}",
-                hint=f"draw fewer pictures at once (--batch-size 1); if that fails too, {AGAIN}",
-            ) from error
+            raise _failed(self.graph, self.device, error) from error
         described = {each.name: each for each in self.graph.outputs}
         for name, array in zip(outputs, arrays, strict=True):
             if not _fits(described[name], str(array.dtype), array.shape):
                 raise _differs(self.graph, name)
         return dict(zip(outputs, arrays, strict=True))
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return self.graph.outputs
+
+    def binding(self) -> "Binding":
+        """For runs whose tensors stay where they are from one to the next."""
+        return Binding(self._started, self.graph, self.device)
+
+
+class Binding:
+    """Inputs and outputs of one graph in the memory of its device."""
+
+    def __init__(self, started: Any, graph: Graph, device: str) -> None:
+        self._started, self._bound = started, started.io_binding()
+        self._graph, self._device = graph, device
+        self._memory = "cpu" if device == "cpu" else "cuda"
+        self._values: dict[str, Any] = {}  # else nobody would keep them
+
+    def give(self, name: str, array: npt.NDArray[Any]) -> int:
+        """Bind an input, which is not copied where the device is the CPU; where it lies."""
+        value = _onnxruntime().OrtValue.ortvalue_from_numpy(array, self._memory, 0)
+        self._values[name] = value
+        self._bound.bind_ortvalue_input(name, value)
+        address: int = value.data_ptr()
+        return address
+
+    def take(self, name: str, array: npt.NDArray[Any]) -> None:
+        """Bind an output to an array, which each run fills."""
+        self._values[name] = _onnxruntime().OrtValue.ortvalue_from_numpy(array, "cpu", 0)
+        self._bound.bind_ortvalue_output(name, self._values[name])
+
+    def leave(self, name: str, shape: Sequence[int], address: int) -> None:
+        """Bind an output, float32, to the memory of the device itself."""
+        self._bound.bind_output(name, self._memory, 0, np.float32, list(shape), address)
+
+    def run(self) -> None:
+        """
+        Raises:
+            BundleError: the graph fails on these inputs, or gives other than was bound.
+        """
+        try:
+            self._started.run_with_iobinding(self._bound)
+        except Exception as error:
+            raise _failed(self._graph, self._device, error) from error
 
 
 def open_session(
@@ -213,6 +260,13 @@ def _differs(graph: Graph, name: str) -> BundleError:
     return BundleError(
         f"{graph.file} is not as the manifest describes it: see its tensor {name[:40]!r}",
         hint=AGAIN,
+    )
+
+
+def _failed(graph: Graph, device: str, error: Exception) -> BundleError:
+    return BundleError(
+        f"{graph.file} failed on {device}: {_reason(error)}",
+        hint=f"draw fewer pictures at once (--batch-size 1); if that fails too, {AGAIN}",
     )
 
 

@@ -68,8 +68,8 @@ class Players:
         loss = share * torch.stack([term.float() for term in update.terms.values()]).sum()
         moved = [each for each in networks.parameters() if each.requires_grad]
         self.scalers[update.player].scale(loss).backward(inputs=moved)
-        for term, value in update.terms.items():
-            key = f"{update.player}.{term}"
+        terms = {f"{update.player}.{term}": value for term, value in update.terms.items()}
+        for key, value in (terms | update.told).items():
             self._terms[key] = self._terms.get(key, 0) + share * value.detach().float()
 
     def move(self, name: str, step: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
-"""How learning rates change with time."""
+"""How learning rates, and what else is annealed, change with time."""
 
+import math
 from collections.abc import Callable
 
 
@@ -15,3 +16,9 @@ def halving_epochs(every: int | None, epoch: int) -> Callable[[int], float]:
         HDGAN's official code.
     """
     return lambda step: float(0.5 ** ((step // epoch + 1) // every)) if every else 1.0
+
+
+def cosine(step: int, steps: int, start: float, end: float) -> float:
+    """From one value to another along half a wave, in so many steps; then it stays."""
+    share = min(1.0, step / steps)
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))

@@ -1,7 +1,7 @@
 """What a recipe and the loop say to each other: players, updates, and what is known of the data."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
@@ -40,6 +40,8 @@ class Update:
 
     player: str
     terms: dict[str, Tensor]
+    told: dict[str, Tensor] = field(default_factory=dict)
+    """What the log tells beside the losses, by names of their own; nothing learns from it."""
 
 
 @dataclass(frozen=True)

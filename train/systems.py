@@ -45,7 +45,7 @@ def needed(system: str, settings: Any) -> dict[str, Settings]:
 
 def reads(system: str) -> bool:
     """Whether it reads captions; what looks at pictures alone serves data of any words."""
-    return CATALOG[system].pipeline != "features"
+    return CATALOG[system].family not in ("judging", "coding")
 
 
 def needs_of(system: str) -> Iterator[str]:

@@ -28,6 +28,7 @@ def show(*, as_json: bool) -> None:
             "precision": manifest.precision,
             "pipeline": manifest.pipeline,
             "condition": manifest.condition,
+            "draws": manifest.draws,
             "classes": list(manifest.classes),
             "where": found.origin,
             "path": str(found.path),
@@ -39,7 +40,7 @@ def show(*, as_json: bool) -> None:
         return
     shown = ("name", "system", "condition", "px", "bytes", "precision", "where")
     terminal.table(shown, [[row[column] for column in shown] for row in rows])
-    drawing = [row for row in rows if row["pipeline"] == "gan" and row["condition"] != "vector"]
+    drawing = [row for row in rows if row["draws"] and row["condition"] != "vector"]
     if drawing:
         first, *_ = drawing
         example = first["classes"][0] if first["condition"] == "class" else "a red bird"

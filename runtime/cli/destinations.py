@@ -74,9 +74,8 @@ class Work:
 
 def endings(painter: Painter, outputs: Sequence[str]) -> tuple[str, ...]:
     """How the files end that are written beside `NAME.png`."""
-    asked = [each for each in painter.bundle.graph("generator").outputs if each.name in outputs[1:]]
-    endings = [f"-{each.shape[-1]}{PNG}" for each in asked if each.name.startswith("image_")]
-    attention = any(each.name.startswith("attention") for each in asked)
+    endings = [f"-{number}{PNG}" for name, number in painter.stages.items() if name in outputs]
+    attention = any(name.startswith("attention") for name in outputs)
     return (*endings, f"-attention{PNG}") if attention else tuple(endings)
 
 
@@ -131,7 +130,14 @@ def into_one_file(work: Work) -> None:
         size = f"{sheet.shape[1]} × {sheet.shape[0]}"
         name = " to ".join(captions) if request.interpolate else captions[0]
         path = request.out or free_name(Path(), f"{name} grid")
-        save_png(sheet, path, caption=caption, seed=seed, further=_held(request), **signature)
+        save_png(
+            sheet,
+            path,
+            caption=caption,
+            seed=seed,
+            further=_held(request) | _sampled(request),
+            **signature,
+        )
     seconds = perf_counter() - began
     if request.as_json:
         order = {"file": str(path), "captions": captions, "count": request.count}
@@ -168,6 +174,9 @@ def into_folder(work: Work, folder: Path) -> None:
         frames=request.pictures if request.interpolate else None,
         rerank=work.judge.extractor.sha256 if work.judge else None,
         keep=request.kept if work.judge else None,
+        sampling=request.sampling,
+        complete=hash_file(request.complete),
+        keep_rows=request.keep_rows,
     )
     began = perf_counter()
     with Batch(folder, order, resume=request.resume) as batch:
@@ -252,7 +261,14 @@ def _entry(job: Job, files: Sequence[Path]) -> Entry:
 def _further(job: Job, request: Request) -> dict[str, str]:
     """What decided a picture beside its caption and its seed."""
     share = _share(job)
-    return _held(request) | ({} if share is None else {"share": str(share)})
+    return _held(request) | _sampled(request) | ({} if share is None else {"share": str(share)})
+
+
+def _sampled(request: Request) -> dict[str, str]:
+    told = dict(encode(request.sampling)) if request.sampling else {}
+    if request.complete:
+        told |= {"complete": request.complete.name, "keep_rows": request.keep_rows or "half"}
+    return {name: str(value) for name, value in told.items() if value is not None}
 
 
 def _held(request: Request) -> dict[str, str]:

@@ -9,10 +9,11 @@ from t2i.runtime.captions import Line
 from t2i.runtime.cli import destinations, remarks
 from t2i.runtime.cli.destinations import Work
 from t2i.runtime.cli.request import Request
+from t2i.runtime.decode import Opening
 from t2i.runtime.draw import Painter, load
 from t2i.runtime.errors import PictureError, TextError, UsageError
 from t2i.runtime.jobs import Job, read_jobs, read_way
-from t2i.runtime.pictures import companions
+from t2i.runtime.pictures import companions, read_picture
 
 if TYPE_CHECKING:
     from t2i.runtime.matching import Matcher
@@ -28,15 +29,8 @@ def draw(request: Request) -> None:
     folder = request.folder()
     if folder:
         batch.refuse_what_is_there(folder, force=request.force, resume=request.resume)
-    painter = load(
-        request.model,
-        device=request.device,
-        threads=request.threads,
-        low_memory=request.low_memory,
-        quick=request.pictures == 1,
-        nearest_class=request.nearest_class,
-        embeddings=request.embeddings,
-    )
+    opening = _opening(request)
+    painter = _painter(request, opening)
     outputs = _outputs(painter, request)
     noise.refuse_unknown(request.hold, painter.manifest.noise)
     if request.out and not folder and not request.force:
@@ -45,6 +39,8 @@ def draw(request: Request) -> None:
     if request.grid or request.animated:
         destinations.refuse_large_sheet(painter, request.written)
     remarks.introduce(painter, request.seed)
+    if opening:
+        remarks.tell_what_is_resized(painter, opening.pixels, request.complete)
     remarks.tell_what_is_alike(painter, request.hold, request.count)
     jobs, bad = _jobs(painter, request)
     if not jobs:
@@ -96,6 +92,27 @@ def _outputs(painter: Painter, request: Request) -> tuple[str, ...]:
             )
         outputs += found if asked else []
     return tuple(outputs)
+
+
+def _painter(request: Request, opening: Opening | None) -> Painter:
+    return load(
+        request.model,
+        device=request.device,
+        threads=request.threads,
+        low_memory=request.low_memory,
+        quick=request.pictures == 1,
+        nearest_class=request.nearest_class,
+        embeddings=request.embeddings,
+        sampling=request.sampling,
+        opening=opening,
+    )
+
+
+def _opening(request: Request) -> Opening | None:
+    """The picture that is to be gone on with, if any is."""
+    if request.complete is None:
+        return None
+    return Opening(read_picture(request.complete), request.keep_rows)
 
 
 def _judge(request: Request) -> "Matcher | None":

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
+from pathlib import Path
 
 from t2i.runtime import terminal
 from t2i.runtime.captions import STANDARD_INPUT, Line
 from t2i.runtime.draw import Painter
 from t2i.runtime.jobs import Job
+from t2i.runtime.pictures import Pixels
 from t2i.runtime.text import SHOWN, class_name
 
 NAMED = 10  # at most so many lines, or words, of a file; its index has all
@@ -32,6 +34,15 @@ def tell_what_is_alike(painter: Painter, hold: Collection[str], count: int) -> N
             "are all the same",
             hint="hold less, or leave out --count",
         )
+
+
+def tell_what_is_resized(painter: Painter, picture: Pixels, path: Path | None) -> None:
+    """Say where a picture to go on with has another size than what is drawn."""
+    height, width, _ = picture.shape
+    px = painter.manifest.image_px
+    if (height, width) != (px, px):
+        middle = "" if height == width else "its middle is "
+        terminal.say(f"{path} is {width} × {height}: {middle}resized to {px} × {px}")
 
 
 def tell_what_was_not_read(

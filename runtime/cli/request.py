@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from t2i.runtime import noise
 from t2i.runtime.blend import FRAMES, refuse_too_few
 from t2i.runtime.captions import STANDARD_INPUT, Line, read_captions
+from t2i.runtime.decode import Sampling
 from t2i.runtime.errors import UsageError
 from t2i.runtime.pictures import slug
 
@@ -33,6 +35,12 @@ def lines_of(typed: Sequence[str] | None, file: str | None) -> tuple[Line, ...]:
 def names_in(told: str | None) -> tuple[str, ...]:
     """What an option lists with commas between."""
     return tuple(sorted({name.strip() for name in told.split(",")})) if told is not None else ()
+
+
+def sampling_of(**told: float | int | None) -> Sampling | None:
+    """How tokens are drawn, where anything was said of it."""
+    said: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    return Sampling(**said) if said else None
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,12 @@ class Request:
     """The bundle that chooses among the pictures of a caption."""
     keep: int | None
     """How many of them it keeps."""
+    sampling: Sampling | None
+    """How tokens are drawn; None where nothing was said of it."""
+    complete: Path | None
+    """The picture that is to be gone on with."""
+    keep_rows: int | None
+    """How many rows of its tokens are kept; None where nothing was said of them."""
     as_json: bool
 
     @property
@@ -109,6 +123,13 @@ class Request:
         if suffix in NOT_WRITTEN and not self.animated:
             raise UsageError(f"pictures are not written as {suffix}", hint="end --out with .png")
         self._check_rerank()
+        if self.sampling:
+            self.sampling.check()
+        if self.keep_rows is not None and not self.complete:
+            raise UsageError(
+                "--keep-rows counts rows of a picture that is gone on with",
+                hint="name it: --complete PICTURE",
+            )
         if suffix == PNG and self.written > 1 and not (self.grid or self.animated):
             raise UsageError(
                 f"{self.written} pictures do not fit into {out}",

@@ -18,6 +18,8 @@ t2i-run "a red bird" "a blue bird" --hold noise # one posture, two styles
 t2i-run "a red bird" --hold noise --count 8     # one posture and style, eight details
 t2i-run --interpolate "a red bird" "a blue bird" --frames 9 --out way.webp
 t2i-run "a red bird" --count 32 --rerank birds-clip --keep 4   # the four that match best
+t2i-run --model dalle-birds "a red bird" --top-p 0.9 --stages  # after each quarter of the tokens
+t2i-run --model dalle-birds "a red bird" --complete bird.png --keep-rows 4  # a new lower half
 t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
 t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
 t2i-run --model stream-birds --describe bird.png  # what a picture shows, in words
@@ -41,6 +43,9 @@ other caption, in the order of both, repeated to a common length.
 A bundle that draws classes takes the name of one: t2i-run --model acgan-birds red. Only with
 --nearest-class it takes captions too, each for the class that it names, and says for which.
 
+A bundle that draws token by token takes --temperature, --top-k, --top-p and --guidance, which say
+how tokens are drawn, and --complete, which begins with those of a picture.
+
 A bundle that was trained on vectors of captions reads none: --embeddings names a file (.npz, .hdf5)
 that holds the vector of each caption to draw, under the caption.
 """
@@ -63,7 +68,7 @@ Out = Annotated[
 Grid = Annotated[bool, typer.Option("--grid", help="Put all on one sheet.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what --out names.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the folder --out names.")]
-Stages = Annotated[bool, typer.Option("--stages", help="Save the smaller stages too.")]
+Stages = Annotated[bool, typer.Option("--stages", help="Save the smaller or earlier stages too.")]
 Attention = Annotated[
     bool, typer.Option("--attention", help="Show which word each region looked at.")
 ]
@@ -97,6 +102,23 @@ Rerank = Annotated[
 Keep = Annotated[
     int | None,
     typer.Option(min=1, metavar="K", help="Of a caption's pictures, with --rerank.  [1]"),
+]
+Temperature = Annotated[
+    float | None, typer.Option(metavar="T", help="Of tokens: below 1 the likely ones get likelier.")
+]
+TopK = Annotated[int | None, typer.Option(metavar="K", help="Draw only the K likeliest tokens.")]
+TopP = Annotated[
+    float | None,
+    typer.Option(metavar="P", help="Draw only the likeliest that are so probable together."),
+]
+Guidance = Annotated[
+    float | None, typer.Option(metavar="S", help="Heed the caption more; 1 is as it was learnt.")
+]
+Complete = Annotated[
+    Path | None, typer.Option(metavar="PICTURE", help="Go on with the upper part of a picture.")
+]
+KeepRows = Annotated[
+    int | None, typer.Option(metavar="N", help="Rows of its tokens to keep; half unless said.")
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
 Threads = Annotated[
@@ -132,6 +154,12 @@ def run(
     frames: Frames = None,
     rerank: Rerank = None,
     keep: Keep = None,
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    guidance: Guidance = None,
+    complete: Complete = None,
+    keep_rows: KeepRows = None,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 8,
@@ -158,7 +186,7 @@ def run(
             tell(describe, model, draws, beams, device=device, threads=threads, as_json=as_json)
             return
         from t2i.runtime.cli.drawing import draw
-        from t2i.runtime.cli.request import Request, lines_of, names_in
+        from t2i.runtime.cli.request import Request, lines_of, names_in, sampling_of
 
         draw(
             Request(
@@ -184,6 +212,11 @@ def run(
                 frames=frames,
                 rerank=rerank,
                 keep=keep,
+                sampling=sampling_of(
+                    temperature=temperature, top_k=top_k, top_p=top_p, guidance=guidance
+                ),
+                complete=complete,
+                keep_rows=keep_rows,
                 as_json=as_json,
             )
         )

@@ -284,7 +284,7 @@ class Drawn(Whole):
         said = json.dumps([(line.caption, line.facts) for line in self.lines])
         return (
             # Of the graph, not of the manifest, which will carry the scores itself.
-            Input(self.name, self.total, self.painter.bundle.graph("generator").sha256),
+            Input(self.name, self.total, self.painter.graph.sha256),
             Input(self.file, len(self.lines), hashlib.sha256(said.encode()).hexdigest()),
         )
 

@@ -13,6 +13,11 @@ from t2i.train.cli import app as train_app
 from t2i.train.systems import needed, preset_of
 
 
+def draws(system: str) -> bool:
+    """Whether it makes pictures of captions or classes."""
+    return CATALOG[system].family in ("gan", "telling")
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     """The toy run of a system, trained with its prerequisites at the first asking."""
@@ -54,7 +59,7 @@ def column(request: pytest.FixtureRequest, exported: Callable[[str], Column]) ->
     return exported(request.param)
 
 
-@pytest.fixture(params=[name for name in sorted(CATALOG) if CATALOG[name].pipeline == "gan"])
+@pytest.fixture(params=[name for name in sorted(CATALOG) if draws(name)])
 def drawing(request: pytest.FixtureRequest, exported: Callable[[str], Column]) -> Column:
     """Each system that draws, in turn."""
     return exported(request.param)

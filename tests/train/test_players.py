@@ -49,6 +49,21 @@ def test_batch_statistics_are_copied_not_averaged() -> None:
     assert int(average.get_buffer("num_batches_tracked")) == 1
 
 
+def test_what_is_told_is_averaged_over_parts_and_moves_nothing() -> None:
+    network, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    other.load_state_dict(network.state_dict())
+    told, silent = (Players({"one": player(each)}, "fp32", CPU) for each in (network, other))
+    given = torch.randn(4, 2)
+    for used in (3, 5):
+        loss = network(given).square().mean()
+        told.learn(Update("one", {"size": loss}, told={"used": torch.tensor(used)}), share=0.5)
+    found = told.move("one", 0)
+    turn(silent, "one", {"size": other(given).square().mean()})
+    assert found["used"] == 4
+    assert set(found) == {"one.size", "used"}
+    torch.testing.assert_close(network.weight, other.weight)
+
+
 def test_only_the_player_moves_and_no_gradient_stays() -> None:
     critic, generator = nn.Linear(2, 1), nn.Linear(3, 2)
     players = Players({"critic": player(critic), "generator": player(generator)}, "fp32", CPU)
