@@ -1,4 +1,4 @@
-"""What `t2i-edit --from CAPTION` does: other captions from the same noise, and what changed."""
+"""`--from CAPTION` of `t2i-edit`: other captions from the same noise, and what changed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Request:
-    """The command line of `t2i-edit --from`, once it is parsed."""
+    """The command line of `t2i-edit`, with --from, once it is parsed."""
 
     start: str
     captions: tuple[str, ...]
