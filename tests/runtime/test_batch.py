@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from t2i.runtime.batch import Batch, Entry, Order, hash_captions, refuse_what_is_there
+from t2i.runtime.decode import Sampling
 from t2i.runtime.errors import PictureError
 from t2i.runtime.records import encode
 
@@ -121,6 +122,9 @@ def test_a_picture_without_its_stages_is_drawn_again(tmp_path: Path) -> None:
         ({"frames": 9}, "without --interpolate"),
         ({"rerank": "1" * 64}, "without this --rerank"),
         ({"keep": 2}, "it keeps all pictures of a caption"),
+        ({"sampling": Sampling(top_k=4)}, "its tokens were drawn otherwise"),
+        ({"complete": "1" * 64}, "it begins with no picture"),
+        ({"keep_rows": 4}, "it keeps half of the rows"),
     ],
 )
 def test_going_on_with_anything_else_is_refused(

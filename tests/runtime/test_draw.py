@@ -161,7 +161,8 @@ def test_no_threads_are_a_wrong_usage(tiny_bundle: Path, threads: int) -> None:
 
 def test_a_bundle_that_draws_nothing_says_so(tiny_bundle: Path) -> None:
     sound = Bundle.load(tiny_bundle)
-    other = replace(sound.manifest, pipeline="score")
+    text = sound.graph("text")
+    other = replace(sound.manifest, pipeline="score", graphs=(text,))
     with pytest.raises(BundleError, match="tiny") as caught:
         Painter(replace(sound, manifest=other))
     assert "--list" in caught.value.hint

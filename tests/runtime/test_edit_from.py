@@ -1,6 +1,5 @@
 """`t2i-edit --from`: another caption from the same noise, and what it changed."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from judges import write_sorter
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from t2i.runtime.bundle import Bundle
+from t2i.runtime.bundle import Bundle, Tensor
 from t2i.runtime.cli import changing
 from t2i.runtime.cli.edit import app
 from t2i.runtime.difference import STAYS, Difference, is_turned
@@ -170,10 +169,17 @@ def test_noise_that_cannot_be_held_is_an_error_with_a_hint(
     tmp_path: Path, own_bundle: Path
 ) -> None:
     manifest = Bundle.load(own_bundle).manifest
-    text, generator = manifest.graphs
-    shutil.copyfile(own_bundle / "generator.onnx", own_bundle / "pixels.onnx")
-    pixels_graph = replace(generator, role="pixels", file="pixels.onnx")
-    save_manifest(own_bundle, replace(manifest, pipeline="tokens", graphs=(text, pixels_graph)))
+    _, generator = manifest.graphs
+    (own_bundle / "generator.onnx").rename(own_bundle / "pixels.onnx")
+    pixels = replace(
+        generator,
+        role="pixels",
+        file="pixels.onnx",
+        inputs=(Tensor("tokens", "int64", ("B", 4)),),
+        outputs=tuple(each for each in generator.outputs if each.name == "image"),
+    )
+    spelt = replace(manifest, pipeline="tokens", graphs=(pixels,), noise=(), text=None)
+    save_manifest(own_bundle, replace(spelt, condition="none"))
     said = failed(edit("--from=a red bird", "a blue bird", "--model", own_bundle))
     assert "the noise of tiny cannot be held: it draws its pictures token by token" in said
     assert "hint: take a bundle that draws from noise, such as " in said
