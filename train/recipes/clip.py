@@ -85,7 +85,7 @@ _LARGE = replace(
     learning_rate=4e-4,
 )
 _BIRDS = Settings(
-    loop=LoopSettings(steps=4000, batch_size=64, sample_every=0, checkpoint_every=250),
+    loop=LoopSettings(steps=1600, batch_size=64, sample_every=0, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(64,), words=32, tokens=77, pairs=1024),
     embed_size=128,
     image_layers=4,
