@@ -86,6 +86,9 @@ CATALOG = {
         family="describing",
         pipeline="score",
     ),
+    "stylegan2": System(
+        "stylegan2", "StyleGAN2", "Karras et al., CVPR 2020", family="gan", pipeline="latent"
+    ),
     "tacgan": System("tacgan", "TAC-GAN", "Dash et al., 2017", family="gan", pipeline="gan"),
     "vs": System(
         "vs",

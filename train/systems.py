@@ -44,8 +44,8 @@ def needed(system: str, settings: Any) -> dict[str, Settings]:
 
 
 def reads(system: str) -> bool:
-    """Whether it reads captions; what looks at pictures alone serves data of any words."""
-    return CATALOG[system].pipeline != "features"
+    """Whether it reads captions; what sees or draws pictures alone serves data of any words."""
+    return CATALOG[system].pipeline not in ("features", "latent")
 
 
 def needs_of(system: str) -> Iterator[str]:
