@@ -14,9 +14,9 @@ class System:
     """Name in prose, as the paper writes it."""
     source: str
     """Authors and venue."""
-    family: Literal["gan", "matching", "judging", "describing"]
+    family: Literal["gan", "matching", "judging", "describing", "inverting"]
     """What it is: a picture-drawing GAN, a model that matches pictures and captions, one that
-    judges pictures, or one that describes them."""
+    judges pictures, one that describes them, or one that tells what they would be drawn from."""
     pipeline: Literal["gan", "tokens", "latent", "score", "features"]
     """How its bundle runs (the manifest's word)."""
     parent: str | None = None
@@ -58,6 +58,13 @@ CATALOG = {
     "gancls": System("gancls", "GAN-CLS", "Reed et al., ICML 2016", family="gan", pipeline="gan"),
     "hdgan": System(
         "hdgan", "HDGAN", "Zhang, Xie and Yang, CVPR 2018", family="gan", pipeline="gan"
+    ),
+    "inversion": System(
+        "inversion",
+        "Inversion",
+        "Wang et al., ACM MM 2021, second stage",
+        family="inverting",
+        pipeline="latent",
     ),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
     "mirrorgan": System(

@@ -7,7 +7,6 @@ Source:
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -20,8 +19,8 @@ from t2i.models.stackgan1 import initialise
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
+from t2i.train.eyes import eye_of, needed_judge
 from t2i.train.losses import adversarial, divergence, least_squares, perceptual
-from t2i.train.perceptual import FrozenJudge
 from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
@@ -29,7 +28,6 @@ from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn, judge
 from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import LoopSettings, on_pictures_of
-from t2i.train.vgg import FrozenVgg
 
 
 @dataclass(frozen=True)
@@ -182,19 +180,7 @@ def needed_settings(
     """
     if name == "charcnnrnn":
         return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
-    if settings.features == "vgg" and settings.vgg is None:
-        raise UsageError(
-            "VGG-16 is to compare pictures, and no file of its weights is named",
-            hint="--set vgg=FILE (torchvision's, .safetensors), or --set features=none",
-        )
-    if settings.features != "judge":
-        return None
-    if settings.data.kind != "birds":
-        raise UsageError(
-            "the judge that is to compare pictures knows drawn birds alone",
-            hint="--set features=vgg --set vgg=FILE, or --set features=none",
-        )
-    return judge.PRESETS["perceptual"]
+    return needed_judge(settings)
 
 
 class Ppan:
@@ -321,18 +307,6 @@ def check(settings: Settings) -> None:
                 f"{name} names {max(strange)} px, and those that it can are {known}",
                 hint=f"--set {name}={','.join(map(str, known))}, or fewer, or none: {name}=",
             )
-
-
-def eye_of(
-    settings: Settings, needs: Mapping[str, Needed], device: torch.device
-) -> FrozenJudge | FrozenVgg | None:
-    """What compares pictures."""
-    if settings.features == "judge":
-        return FrozenJudge(needs["judge"], device)
-    if settings.features == "vgg":
-        assert settings.vgg is not None, "needed_settings has refused this"
-        return FrozenVgg(Path(settings.vgg), device)
-    return None
 
 
 def build(
