@@ -35,6 +35,7 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "cigan": System("cigan", "CI-GAN", "Wang et al., ACM MM 2021", family="gan", pipeline="gan"),
     "clip": System(
         "clip", "CLIP", "Radford et al., ICML 2021", family="matching", pipeline="score"
     ),
