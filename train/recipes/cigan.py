@@ -64,7 +64,7 @@ class Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=3000, batch_size=64, sample_every=500, checkpoint_every=250),
+    loop=LoopSettings(steps=6000, batch_size=64, sample_every=500, checkpoint_every=250),
     data=inversion.PRESETS["birds"].data,
     inversion="birds",
     embedding=64,

@@ -82,7 +82,7 @@ _BIRDS = Settings(
 PRESETS: dict[str, Settings] = {
     "toy": replace(
         _BIRDS,
-        loop=LoopSettings(steps=120, batch_size=16, sample_every=60, checkpoint_every=60),
+        loop=LoopSettings(steps=80, batch_size=16, sample_every=40, checkpoint_every=40),
         data=stylegan2.PRESETS["toy"].data,
         stylegan2="toy",
         features=None,

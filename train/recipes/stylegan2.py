@@ -62,7 +62,7 @@ class Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=5000, batch_size=16, sample_every=250, checkpoint_every=250),
+    loop=LoopSettings(steps=4000, batch_size=16, sample_every=250, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(64,), words=32, facing="right"),
     widths=(96, 96, 64, 32, 16),
     style_size=96,
@@ -73,7 +73,7 @@ _BIRDS = Settings(
 PRESETS: dict[str, Settings] = {
     "toy": replace(
         _BIRDS,
-        loop=LoopSettings(steps=160, batch_size=16, sample_every=80, checkpoint_every=80),
+        loop=LoopSettings(steps=120, batch_size=16, sample_every=60, checkpoint_every=60),
         data=replace(_BIRDS.data, px=(32,), count=192),
         widths=(32, 24, 24, 16),
         style_size=32,

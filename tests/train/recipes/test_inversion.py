@@ -35,7 +35,10 @@ def recipe(drawing: Lesson, **changes: Any) -> inversion.Inversion:
 
 
 def terms(made: inversion.Inversion, batch: Batch) -> dict[str, dict[str, Tensor]]:
-    return {update.player: update.terms for update in made.step(batch)}
+    return {
+        update.player: {name: value.detach() for name, value in update.terms.items()}
+        for update in made.step(batch)
+    }
 
 
 @pytest.mark.parametrize(
