@@ -19,6 +19,7 @@ from bench.attngan import Way, as_it_is, interleaved
 from t2i.export.check import start
 from t2i.export.clip import Output
 from t2i.export.plan import Captions, Plan, Tensors
+from t2i.export.precision import SMALL, Precision, convert
 from t2i.export.rewrite import rewrite
 from t2i.export.trace import trace
 from t2i.models import clip
@@ -66,7 +67,7 @@ def ways(network: clip.Clip, side: Literal["image", "text"]) -> dict[str, Way]:
         with torch.inference_mode():
             plan.module(examples[batch])
 
-    def graph(rewritten: bool) -> Way:
+    def graph(rewritten: bool, precision: Precision = "fp32") -> Way:
         exported = Plan(
             plan.role,
             plan.module,
@@ -75,7 +76,7 @@ def ways(network: clip.Clip, side: Literal["image", "text"]) -> dict[str, Way]:
             plan.examples,
             rewrite if rewritten else as_it_is,
         )
-        session = start(trace(exported), 1)
+        session = start(convert(trace(exported), precision, plan.role, SMALL[0]), 1)
 
         def run(batch: int) -> None:
             example = examples[batch]
@@ -84,7 +85,12 @@ def ways(network: clip.Clip, side: Literal["image", "text"]) -> dict[str, Way]:
 
         return run
 
-    return {"PyTorch eager": eager, "plain export": graph(False), "t2i-export": graph(True)}
+    return {
+        "PyTorch eager": eager,
+        "plain export": graph(False),
+        "t2i-export": graph(True),
+        "t2i-export --int8": graph(True, "int8"),
+    }
 
 
 def compare(side: str, compared: dict[str, Way], batch: int, rounds: int) -> None:

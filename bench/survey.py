@@ -68,22 +68,29 @@ def row(system: Annotated[str, typer.Argument(help="A system of the catalog that
 
 
 def point(system: str, folder: Path, minutes: int) -> dict[str, Any]:
-    """The scores after so many minutes of training; those of an earlier call where they exist."""
-    kept = folder / f"scores-{minutes}.json"
-    if not kept.is_file():
+    """The scores after so many minutes of training; those of an earlier call where they exist.
+
+    The last bundle stays, so metrics that came later are added to its scores.
+    """
+    kept, last = folder / f"scores-{minutes}.json", minutes == MINUTES[-1]
+    found: dict[str, Any] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    if not found:
         train(system, folder / "run", 60 * minutes)
-        bundle = export(system, folder)
-        some = () if minutes == MINUTES[-1] else ("--total", str(QUICK))
+        export(system, folder)
         recipe = runs.read_recipe(folder / "run" / runs.RECIPE)
         found = {
             "minutes": round(trained_seconds(folder / "run") / 60, 1),
             "steps": recipe.steps,
             "images_seen": recipe.images_seen,
-            "scores": score(METRICS, [*drawn_by(Bundle.load(bundle)), *some]),
+            "scores": {},
         }
+    wanted = [name for name in METRICS if name not in found["scores"]]
+    if wanted and (last or not kept.is_file()):
+        some = () if last else ("--total", str(QUICK))
+        drawn = drawn_by(Bundle.load(folder / f"{system}.t2i"))
+        found["scores"] |= score(wanted, [*drawn, *some])
         write_whole(kept, json.dumps(found, ensure_ascii=False).encode())
-    point: dict[str, Any] = json.loads(kept.read_bytes())
-    return point
+    return found
 
 
 def train(system: str, run: Path, seconds: float) -> None:
@@ -112,10 +119,9 @@ def trained_seconds(run: Path) -> float:
     return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
 
 
-def export(system: str, folder: Path) -> Path:
+def export(system: str, folder: Path) -> None:
     bundle = folder / f"{system}.t2i"
     command(["t2i-export", system, "--run", folder / "run", "--out", bundle, "--force"])
-    return bundle
 
 
 def drawn_by(bundle: Bundle) -> list[str]:
@@ -151,6 +157,13 @@ def shuffled(folder: Path) -> Path:
     return path
 
 
+def prepared(run: Path) -> dict[str, float | None]:
+    """Minutes of training that went before, by system; None where weights came from elsewhere."""
+    needs = runs.read_recipe(run / runs.RECIPE).needs
+    seconds = {name: trained_seconds(Path(need.origin)) for name, need in needs.items()}
+    return {name: round(each / 60, 1) if each else None for name, each in seconds.items()}
+
+
 def draw_sheet(bundle: Bundle, path: Path) -> None:
     """A row of seeds for each caption that shows a bundle."""
     seeds = ["--count", str(SEEDS), "--grid", "--force", "--out", path]
@@ -173,7 +186,7 @@ def write(system: str, folder: Path, curve: Sequence[Mapping[str, Any]]) -> Path
         "machine": cost.machine,
         "training": " ".join(TRAINING),
         "preset": training.preset,
-        "needs": {name: need.origin for name, need in training.needs.items()},
+        "needs": prepared(folder / "run"),
         "curve": curve,
         "baselines": {
             "mean picture": mean_picture.scores(folder / "run"),

@@ -7,11 +7,18 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from t2i.export.half import computed_as_fp16
+from t2i.export.int8 import computed_as_int8
 
-Precision = Literal["fp16-stored", "fp32", "fp16"]
+Precision = Literal["fp16-stored", "fp32", "fp16", "int8"]
 
-TOLERANCES: dict[Precision, float] = {"fp32": 1e-4, "fp16-stored": 1 / 127.5, "fp16": 2 / 127.5}
-"""Greatest difference from PyTorch, in units of pictures in [-1, 1]: 1e-4, one level, two."""
+TOLERANCES: dict[Precision, float] = {
+    "fp32": 1e-4,
+    "fp16-stored": 1 / 127.5,
+    "fp16": 2 / 127.5,
+    "int8": 0.1,
+}
+"""Greatest difference from PyTorch, in units of pictures in [-1, 1]: 1e-4, one level, two. Of int8
+it is a share of the length of what a caption or a picture gives."""
 SMALL = (2**8, 2**16)
 """Numbers below which a weight stays float32: the second choice where the first leaves a graph too
 near its tolerance. Small layers hold few of the bytes, and their rounding shows most."""
@@ -25,6 +32,9 @@ def convert(
     model.CopyFrom(traced)
     if precision == "fp16" and role not in ("text", "caption"):
         computed_as_fp16(model)
+    elif precision == "int8":
+        computed_as_int8(model, role)
+        _stored_as_fp16(model, small)
     elif precision != "fp32":
         _stored_as_fp16(model, small)
     return model
@@ -33,8 +43,11 @@ def convert(
 def _stored_as_fp16(model: onnx.ModelProto, small: int) -> None:
     """Half the bytes: weights are widened when a session starts."""
     casts = []
+    scales = {node.input[2] for node in model.graph.node if node.op_type == "MatMulNBits"}
     for weight in model.graph.initializer:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < small:
+            continue
+        if weight.name in scales:
             continue
         values = numpy_helper.to_array(weight)
         if np.abs(values).max() > np.finfo(np.float16).max:

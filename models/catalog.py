@@ -39,6 +39,14 @@ CATALOG = {
     "clip": System(
         "clip", "CLIP", "Radford et al., ICML 2021", family="matching", pipeline="score"
     ),
+    "controlgan": System(
+        "controlgan",
+        "ControlGAN",
+        "Li et al., NeurIPS 2019",
+        family="gan",
+        pipeline="gan",
+        parent="attngan",
+    ),
     "damsm": System(
         "damsm",
         "DAMSM",

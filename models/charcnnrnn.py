@@ -4,8 +4,8 @@ Source: Reed et al., CVPR 2016 (arXiv 1605.05395). Official code: reedscot/cvpr2
 reedscot/icml2016 for the encoders of GAN-CLS. Its loss is in `train/losses/embedding.py`.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,10 @@ class TextSettings:
     """The last layer: `gru` over 18 steps, or `relu`, a plain one, over 8."""
     recurrent_size: int = 512
     """Channels of the third convolution and of the recurrent layer (CVPR paper: 256)."""
+
+    def text_sizes(self) -> dict[str, Any]:
+        """These sizes alone, for a system that has the text encoder among its networks."""
+        return {each.name: getattr(self, each.name) for each in fields(TextSettings)}
 
 
 @dataclass(frozen=True)

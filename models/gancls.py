@@ -170,11 +170,15 @@ def networks(settings: Settings) -> dict[str, nn.Module]:
     return drawing | ({"style": StyleEncoder(settings)} if settings.style_width else {})
 
 
-def initialise(network: nn.Module) -> None:
-    """Start a generator, a critic or a style encoder as the official code does (`weights_init`)."""
+def initialise(network: nn.Module, deviation: float = 0.02) -> None:
+    """Start a generator, a critic or a style encoder as the official code does (`weights_init`).
+
+    Args:
+        deviation: of the weights; see StackGAN's.
+    """
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(module.weight, 0.0, 0.02)
+            nn.init.normal_(module.weight, 0.0, deviation)
         elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)

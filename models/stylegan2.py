@@ -4,9 +4,9 @@ Source: Karras et al., CVPR 2020 (arXiv 1912.04958). Official code: NVlabs/style
 layers and names are those of its port rosinality/stylegan2-pytorch (`model.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,10 @@ class Settings:
     def grain_size(self) -> int:
         """N: pixels of all these maps."""
         return sum(side**2 for side in self.grain_sides)
+
+    def generator_sizes(self) -> dict[str, Any]:
+        """These sizes alone, for a system that has the generator among its networks."""
+        return {each.name: getattr(self, each.name) for each in fields(Settings)}
 
 
 class Mapping(nn.Module):

@@ -31,11 +31,17 @@ class FrozenMatcher:
         assert isinstance(encoder, damsm.TextEncoder)
         return encoder
 
+    @property
+    def image(self) -> damsm.ImageEncoder:
+        encoder = self.networks["image"]
+        assert isinstance(encoder, damsm.ImageEncoder)
+        return encoder
+
     def losses(
         self, pictures: Tensor, text: damsm.EncodedText, batch: Batch, weight: float
     ) -> dict[str, Tensor]:
         """The four DAMSM terms of generated pictures (B, 3, H, W), times `weight`."""
-        image = self.networks["image"](pictures)
+        image = self.image(pictures)
         views = matching.Views(image.regions, image.code, text.words, text.sentence, text.mask)
         classes = batch.labels if self.classes_apart else None
         terms = matching.losses(views, classes, self.sharpness)

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -13,9 +14,12 @@ import pytest
 from judges import write_colourist, write_sorter
 from PIL import Image
 from safetensors.numpy import load_file, save_file
+from untrained import write_run
 
-from t2i.runtime.bundle import Bundle
+from t2i.runtime import runs
+from t2i.runtime.bundle import Bundle, Need
 from t2i.runtime.pictures import grid
+from t2i.runtime.records import dumps
 
 # As `t2i-train` looks from outside: it logs, and stops when it is asked to.
 TRAINING = f"""#!{sys.executable}
@@ -69,6 +73,25 @@ def test_a_training_that_fails_is_no_row(
         survey.train("attngan", training, seconds=50)
 
 
+@pytest.mark.parametrize(("minutes", "names"), [(20, {"is", "vs"}), (5, {"is"})])
+def test_a_metric_that_came_later_is_added_where_the_bundle_still_is(
+    survey: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: int,
+    names: set[str],
+) -> None:
+    write_colourist(tmp_path, "attngan")
+    kept = {"minutes": minutes, "scores": {"is": {"value": 3.0}}}
+    (tmp_path / f"scores-{minutes}.json").write_text(json.dumps(kept), encoding="utf-8")
+    monkeypatch.setattr(survey, "METRICS", ("is", "vs"))
+    monkeypatch.setattr(survey, "score", lambda wanted, drawn: {each: {} for each in wanted})
+    found = survey.point("attngan", tmp_path, minutes)
+    assert found["scores"].keys() == names
+    assert found["scores"]["is"] == {"value": 3.0}
+    assert survey.point("attngan", tmp_path, minutes) == found
+
+
 def test_shuffled_captions_keep_all_texts_and_all_facts_but_part_them(
     survey: ModuleType, tmp_path: Path
 ) -> None:
@@ -89,6 +112,17 @@ def test_captions_are_taken_for_classes_where_a_system_draws_classes(
     captions, classes = write_colourist(tmp_path), write_sorter(tmp_path)
     assert survey.drawn_by(Bundle.load(captions)) == ["--model", str(captions)]
     assert survey.drawn_by(Bundle.load(classes)) == ["--model", str(classes), "--nearest-class"]
+
+
+def test_what_was_trained_before_is_told_in_minutes(survey: ModuleType, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    (tmp_path / "damsm").mkdir()
+    (tmp_path / "damsm" / "log.jsonl").write_text('{"seconds": 90}\n', encoding="utf-8")
+    origins = {"damsm": str(tmp_path / "damsm"), "judge": "shipped with t2i 0.1.0"}
+    needs = {name: Need("0" * 64, origin) for name, origin in origins.items()}
+    recipe = replace(run.recipe, needs=needs)
+    (run.folder / runs.RECIPE).write_text(dumps(recipe), encoding="utf-8")
+    assert survey.prepared(run.folder) == {"damsm": 1.5, "judge": None}
 
 
 @pytest.mark.parametrize("write_bundle", [write_colourist, write_sorter])

@@ -14,6 +14,7 @@ from torch import nn
 from t2i.export import clip
 from t2i.export.check import compare, start
 from t2i.export.plan import Host, Plan
+from t2i.export.precision import SMALL, TOLERANCES, convert
 from t2i.export.trace import trace
 from t2i.export.trained import Trained
 from t2i.models import clip as networks
@@ -48,6 +49,21 @@ def test_graphs_of_either_encoder_compute_what_pytorch_computes(sizes: networks.
     plans = clip.plans(trained(sizes))
     graphs = {plan.role: trace(plan) for plan in plans}
     assert compare(plans, graphs, "fp32").gap <= 1e-4
+
+
+@pytest.mark.slow
+def test_int8_is_a_little_off_whoever_the_neighbours_are() -> None:
+    plans = clip.plans(trained(VIT))
+    traced = {plan.role: trace(plan) for plan in plans}
+    graphs = {role: convert(model, "int8", role, SMALL[0]) for role, model in traced.items()}
+    assert 0 < compare(plans, graphs, "int8").gap <= TOLERANCES["int8"]
+    for plan in plans:
+        given = next(iter(plan.examples(5, "full").values())).numpy()
+        session = start(graphs[plan.role])
+        feed = session.get_inputs()[0].name
+        (together,) = session.run(None, {feed: given})
+        for row, alone in enumerate(given):
+            assert np.allclose(session.run(None, {feed: alone[None]})[0], together[row], atol=1e-5)
 
 
 def test_the_scale_that_was_learnt_is_told() -> None:

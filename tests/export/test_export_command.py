@@ -56,8 +56,9 @@ def test_an_unknown_system_is_wrong_usage() -> None:
     assert "did you mean 'attngan'?" in said
 
 
-def test_two_precisions_at_once_are_wrong_usage() -> None:
-    assert "exclude each other" in refused("attngan", "--fp32", "--fp16", status=2)
+@pytest.mark.parametrize("other", ["--fp32", "--int8"])
+def test_two_precisions_at_once_are_wrong_usage(other: str) -> None:
+    assert "exclude each other" in refused("attngan", other, "--fp16", status=2)
 
 
 def test_a_folder_that_is_no_run_is_named(here: Path) -> None:

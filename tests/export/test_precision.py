@@ -112,6 +112,21 @@ def test_weights_beyond_fp16_are_stored_wide_or_refused() -> None:
         convert(large, "fp16", "generator", SMALL[0])
 
 
+def test_int8_is_for_graphs_that_multiply_matrices() -> None:
+    node = helper.make_node("Relu", ["x"], ["y"])
+    model = helper.make_model(helper.make_graph([node], "g", [], []))
+    with pytest.raises(ExportError, match="'generator' multiplies no matrices"):
+        convert(model, "int8", "generator", SMALL[0])
+
+
+def test_int8_differs_by_the_share_of_the_worst_row() -> None:
+    wanted = np.float32([[3, 4], [0, 10]])
+    found = np.float32([[3, 4.5], [6, 2]])
+    assert difference(wanted, found, "int8") == pytest.approx(1.0)
+    assert difference(wanted[:1], found[:1], "int8") == pytest.approx(0.1)
+    assert difference(wanted, np.full_like(wanted, np.nan), "int8") == np.inf
+
+
 def test_what_is_no_number_or_no_picture_of_that_size_differs_without_bound() -> None:
     picture = np.zeros((1, 3, 4, 4), np.float32)
     for wrong in (np.full_like(picture, np.nan), picture[..., :2], picture.astype(np.float16)):

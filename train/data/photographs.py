@@ -124,11 +124,16 @@ def frequent_words(photographs: Iterable[Photograph], least: int) -> tuple[str, 
     counts = Counter(
         word for each in photographs for caption in each.captions for word in words_of(caption)
     )
+    if not counts:
+        raise DataError(
+            "no picture has a caption to learn from",
+            hint='write one beside each: {"file_name": "1.png", "text": "a red bird"}',
+        )
     ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     words = tuple(word for word, count in ranked if count >= least)
     if not words:
         raise DataError(
-            f"no word occurs {least} times or more in the captions",
+            f"no word of the captions occurs {least} times",
             hint="look at the data with --check-data, or lower min_word_count",
         )
     return words

@@ -28,6 +28,17 @@ def matching_aware(real: Tensor, wrong: Tensor, fake: Tensor) -> Tensor:
     return accept(real) + (refuse(wrong) + refuse(fake)) / 2
 
 
+def foreign(labels: Tensor) -> Tensor:
+    """For each picture of a batch the place of a caption that is not its own: (B,) -> (B,).
+
+    It is the next one of another class, or just the next where there is none.
+    """
+    places = torch.arange(len(labels), device=labels.device)
+    ahead = (places[:, None] + places[1:]) % len(labels)  # (B, B - 1): the next, the one after, …
+    other = labels[ahead] != labels[:, None]
+    return ahead.gather(1, other.int().argmax(dim=1, keepdim=True)).squeeze(1)
+
+
 def between(sentence: Tensor, share: float) -> Tensor:
     """Sentences on the way from the second half of a batch to the first: (B, E) -> (B // 2, E).
 

@@ -50,11 +50,7 @@ class Settings:
     def network(self, sizes: inverters.Settings, vocabulary: int) -> cigan.Settings:
         """Sizes of the networks, for the generator that was inverted."""
         return cigan.Settings(
-            style_size=sizes.style_size,
-            mapping_layers=sizes.mapping_layers,
-            mapping_rate=sizes.mapping_rate,
-            widths=sizes.widths,
-            grouped=sizes.grouped,
+            **sizes.generator_sizes(),
             vocabulary=vocabulary,
             embedding=self.embedding,
             recurrent_size=self.recurrent_size,

@@ -53,12 +53,7 @@ class Settings:
     def network(self, reader: readers.TextSettings) -> fusedgan.Settings:
         """Sizes of the networks beside a trained text encoder."""
         return fusedgan.Settings(
-            vocabulary=reader.vocabulary,
-            text_size=reader.text_size,
-            first_width=reader.first_width,
-            second_width=reader.second_width,
-            recurrence=reader.recurrence,
-            recurrent_size=reader.recurrent_size,
+            **reader.text_sizes(),
             condition_size=self.condition_size,
             noise_size=self.noise_size,
             generator_width=self.generator_width,

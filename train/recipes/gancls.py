@@ -50,12 +50,7 @@ class Settings:
     def network(self, reader: readers.TextSettings) -> gancls.Settings:
         """Sizes of the networks beside a trained text encoder."""
         return gancls.Settings(
-            vocabulary=reader.vocabulary,
-            text_size=reader.text_size,
-            first_width=reader.first_width,
-            second_width=reader.second_width,
-            recurrence=reader.recurrence,
-            recurrent_size=reader.recurrent_size,
+            **reader.text_sizes(),
             condition_size=self.condition_size,
             noise_size=self.noise_size,
             generator_width=self.generator_width,
@@ -164,7 +159,7 @@ class GanCls:
         seen = self.critic.features(real)
         match = adversarial.matching_aware(
             real=self.critic.judge(seen, sentence),
-            wrong=self.critic.judge(seen, sentence[foreign(batch.labels)]),
+            wrong=self.critic.judge(seen, sentence[adversarial.foreign(batch.labels)]),
             fake=self.critic(fake[: len(real)].detach(), sentence),
         )
         yield Update("critic", {"match": match})
@@ -192,17 +187,6 @@ class GanCls:
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         trained = {name: averaged[name] for name in ("generator", "style") if name in averaged}
         return {"text": self.reader.text, **trained}
-
-
-def foreign(labels: Tensor) -> Tensor:
-    """For each picture of a batch the place of a caption that is not its own: (B,) -> (B,).
-
-    It is the next one of another class, or just the next where there is none.
-    """
-    places = torch.arange(len(labels), device=labels.device)
-    ahead = (places[:, None] + places[1:]) % len(labels)  # (B, B - 1): the next, the one after, …
-    other = labels[ahead] != labels[:, None]
-    return ahead.gather(1, other.int().argmax(dim=1, keepdim=True)).squeeze(1)
 
 
 def build(

@@ -18,14 +18,13 @@ from t2i.models import hdgan
 from t2i.models.gancls import initialise
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.losses import divergence, least_squares
+from t2i.train.losses import adversarial, divergence, least_squares
 from t2i.train.prerequisites import Needed
 from t2i.train.proven import require_trained
 from t2i.train.rates import halving_epochs
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
-from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import LoopSettings, on_pictures_of
 
 
@@ -51,6 +50,8 @@ class Settings:
     """Critics judge pictures without their sentence too; False is the paper's ablation."""
     divergence: float = 4.0
     """λ of the condition's divergence from the standard normal."""
+    deviation: float = 0.02
+    """Of the first weights; narrow networks need more."""
     learning_rate: float = 2e-4
     halve_epochs: int | None = None
     """The learning rate is halved in each epoch, counted from 1, that this number divides."""
@@ -60,12 +61,7 @@ class Settings:
     def network(self, reader: readers.TextSettings) -> hdgan.Settings:
         """Sizes of the networks beside a trained text encoder."""
         return hdgan.Settings(
-            vocabulary=reader.vocabulary,
-            text_size=reader.text_size,
-            first_width=reader.first_width,
-            second_width=reader.second_width,
-            recurrence=reader.recurrence,
-            recurrent_size=reader.recurrent_size,
+            **reader.text_sizes(),
             condition_size=self.condition_size,
             noise_size=self.noise_size,
             generator_width=self.generator_width,
@@ -99,10 +95,11 @@ _BIRDS = Settings(
     condition_size=64,
     noise_size=32,
     generator_width=16,
-    critic_width=128,
-    code_size=128,
+    critic_width=64,
+    code_size=64,
     pieces_px=64,
     divergence=0.5,
+    deviation=0.04,
     learning_rate=5e-4,
     average=0.998,
 )
@@ -119,6 +116,7 @@ PRESETS: dict[str, Settings] = {
         critic_width=48,
         code_size=48,
         pieces_px=32,
+        deviation=0.05,
         learning_rate=1e-3,
         average=0.95,
     ),
@@ -159,7 +157,7 @@ class HDGan:
         critics = hdgan.critics(self.network).to(device)
         self.critics = [each for each in critics.values() if isinstance(each, hdgan.Critic)]
         for network in (self.generator, critics):
-            initialise(network)
+            initialise(network, settings.deviation)
         if settings.enlarged:
             for part in self.generator.stream():
                 part.eval().requires_grad_(requires_grad=False)
@@ -186,7 +184,7 @@ class HDGan:
         judged = len(self.critics)  # the last ones, where not all can change
         sizes = list(zip(self.critics, batch.images[-judged:], drawn.images[-judged:], strict=True))
 
-        terms, other = {}, foreign(batch.labels)
+        terms, other = {}, adversarial.foreign(batch.labels)
         for critic, real_image, fake_image in sizes:
             real, fake = critic.features(real_image), critic.features(fake_image.detach())
             kinds = real, real[other], fake

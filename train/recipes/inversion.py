@@ -19,8 +19,8 @@ from t2i.runtime.errors import UsageError
 from t2i.runtime.records import decode
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.eyes import eye_of, needed_judge
 from t2i.train.losses import adversarial, perceptual
+from t2i.train.perceptual import Eye, check_eye, eye_of
 from t2i.train.players import below
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
@@ -42,7 +42,7 @@ class Settings:
     """Preset of the StyleGAN2 that is inverted; it stays as it is."""
     plus: bool = False
     """Tell a latent for each layer, not one for all."""
-    features: Literal["judge", "vgg"] | None = "vgg"
+    features: Eye | None = "vgg"
     """What compares pictures in L_vgg: a judge of drawn birds, VGG-16, or nothing, the ablation."""
     vgg: str | None = None
     """File of torchvision's weights of VGG-16 (.safetensors)."""
@@ -107,9 +107,10 @@ def needed_settings(
     Raises:
         UsageError: what is to compare pictures is not there, or cannot.
     """
-    if name == "judge":
-        return needed_judge(settings)
-    return on_pictures_of(settings, stylegan2.PRESETS[settings.stylegan2])
+    if name == "stylegan2":
+        return on_pictures_of(settings, stylegan2.PRESETS[settings.stylegan2])
+    check_eye(settings.features, settings.vgg, settings.data.kind)
+    return judge.PRESETS["perceptual"] if settings.features == "judge" else None
 
 
 class Inversion:
@@ -120,7 +121,7 @@ class Inversion:
     ) -> None:
         self.settings, self.device = settings, device
         self.network = sizes_of(settings, needs["stylegan2"])
-        self.eye = eye_of(settings, needs, device)
+        self.eye = eye_of(settings.features, settings.vgg, needs, device)
         self.generator = generators.Generator(self.network)
         self.generator.load_state_dict(below("generator.", needs["stylegan2"].state))
         self.generator.to(device).eval().requires_grad_(requires_grad=False)
@@ -224,7 +225,7 @@ def sizes_of(settings: Settings, generator: Needed) -> inversion.Settings:
             f"have {px} px",
             hint=f"--set px={sizes.image_px}, or --with stylegan2= one that draws {px} px",
         )
-    return inversion.Settings(**vars(sizes), plus=settings.plus)
+    return inversion.Settings(**sizes.generator_sizes(), plus=settings.plus)
 
 
 def build(

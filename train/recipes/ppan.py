@@ -19,14 +19,13 @@ from t2i.models.stackgan1 import initialise
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.eyes import eye_of, needed_judge
 from t2i.train.losses import adversarial, divergence, least_squares, perceptual
+from t2i.train.perceptual import Eye, check_eye, eye_of
 from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn, judge
-from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import LoopSettings, on_pictures_of
 
 
@@ -42,7 +41,7 @@ class Settings:
     """Sides of the pictures whose critics tell classes (L3); none is the paper's ablation."""
     perceptual_at: tuple[int, ...]
     """Sides of the pictures that are compared with the real ones (L4)."""
-    features: Literal["judge", "vgg"] | None = "vgg"
+    features: Eye | None = "vgg"
     """What compares them: a judge of drawn birds, VGG-16, or nothing, the paper's ablation."""
     vgg: str | None = None
     """File of torchvision's weights of VGG-16 (.safetensors)."""
@@ -84,12 +83,7 @@ class Settings:
     def network(self, reader: readers.TextSettings, classes: int) -> ppan.Settings:
         """Sizes of the networks beside a trained text encoder."""
         return ppan.Settings(
-            vocabulary=reader.vocabulary,
-            text_size=reader.text_size,
-            first_width=reader.first_width,
-            second_width=reader.second_width,
-            recurrence=reader.recurrence,
-            recurrent_size=reader.recurrent_size,
+            **reader.text_sizes(),
             condition_size=self.condition_size,
             noise_size=self.noise_size,
             generator_width=self.generator_width,
@@ -180,7 +174,8 @@ def needed_settings(
     """
     if name == "charcnnrnn":
         return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
-    return needed_judge(settings)
+    check_eye(settings.features, settings.vgg, settings.data.kind)
+    return judge.PRESETS["perceptual"] if settings.features == "judge" else None
 
 
 class Ppan:
@@ -192,7 +187,7 @@ class Ppan:
         check(settings)
         self.settings = settings
         self.reader = FrozenReader(needs["charcnnrnn"], device)
-        self.eye = eye_of(settings, needs, device)
+        self.eye = eye_of(settings.features, settings.vgg, needs, device)
         self.network = settings.network(self.reader.sizes, len(source.classes))
         self.generator = ppan.Generator(self.network).to(device)
         self.critics = [ppan.Critic(self.network, px).to(device) for px in settings.judged_px]
@@ -217,7 +212,7 @@ class Ppan:
             zip(self.critics, batch.images[-judged:], drawn.images[-judged:], strict=True)
         )
 
-        other = foreign(label)
+        other = adversarial.foreign(label)
         for critic, real, fake in stages:
             terms = self.refuse(critic, real, fake.detach(), (sentence, sentence[other]), label)
             yield Update(f"critic_{critic.px}", terms)

@@ -55,12 +55,7 @@ class Settings(StageSettings):
     def network(self, reader: readers.TextSettings) -> stackgan1.Settings:
         """Sizes of the networks beside a trained text encoder."""
         return stackgan1.Settings(
-            vocabulary=reader.vocabulary,
-            text_size=reader.text_size,
-            first_width=reader.first_width,
-            second_width=reader.second_width,
-            recurrence=reader.recurrence,
-            recurrent_size=reader.recurrent_size,
+            **reader.text_sizes(),
             condition_size=self.condition_size,
             noise_size=self.noise_size,
             generator_width=self.generator_width,

@@ -23,7 +23,6 @@ from t2i.train.matcher import FrozenMatcher
 from t2i.train.prerequisites import Needed
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
-from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import LoopSettings, on_pictures_of
 from t2i.train.systems import preset_of
 
@@ -163,7 +162,7 @@ class TacGan:
 
     def step(self, batch: Batch) -> Iterator[Update]:
         real, sentence, label = batch.images[-1], self.sentence(batch), batch.labels
-        noise, other = self.noise(sentence), foreign(label)
+        noise, other = self.noise(sentence), adversarial.foreign(label)
         fake = self.generator(noise, sentence)
 
         right, wrong = self.critic(real, sentence), self.critic(real[other], sentence)

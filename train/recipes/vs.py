@@ -49,12 +49,7 @@ class Settings:
     def network(self, reader: readers.TextSettings) -> vs.Settings:
         """Sizes of the networks beside a trained text encoder."""
         return vs.Settings(
-            vocabulary=reader.vocabulary,
-            text_size=reader.text_size,
-            first_width=reader.first_width,
-            second_width=reader.second_width,
-            recurrence=reader.recurrence,
-            recurrent_size=reader.recurrent_size,
+            **reader.text_sizes(),
             image=self.image,
             image_width=self.image_width,
             image_px=self.image_px,

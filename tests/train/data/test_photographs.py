@@ -73,8 +73,15 @@ def test_frequent_words_come_first_and_rare_ones_are_unknown(tmp_path: Path) -> 
     assert "0" not in photographs.frequent_words(found.train, 2)
     known = data.open(replace(settings, min_word_count=2))
     assert len(known.item(0, 0).tokens) < 5
-    with pytest.raises(DataError, match="no word occurs 99 times"):
+    with pytest.raises(DataError, match="no word of the captions occurs 99 times"):
         data.open(replace(settings, min_word_count=99))
+
+
+def test_pictures_that_have_labels_alone_are_said_to_lack_captions(tmp_path: Path) -> None:
+    settings = a_folder(tmp_path, [{"file_name": "1.png", "label": "x"}])
+    with pytest.raises(DataError, match="no picture has a caption") as caught:
+        data.open(settings)
+    assert '"text"' in caught.value.hint
 
 
 def test_long_captions_are_cut_as_the_official_code_does(tmp_path: Path) -> None:

@@ -23,6 +23,21 @@ def test_one_half_of_a_refusal_falls_on_foreign_captions(
 
 
 @pytest.mark.parametrize(
+    ("labels", "places"),
+    [
+        ([3, 1, 2, 1], [1, 2, 3, 0]),
+        ([1, 1, 2, 1], [2, 2, 3, 2]),
+        ([2, 1, 1, 1, 1], [1, 0, 0, 0, 0]),
+        ([-1, -1, -1], [1, 2, 0]),
+    ],
+)
+def test_a_foreign_caption_is_of_another_class_where_there_is_one(
+    labels: list[int], places: list[int]
+) -> None:
+    assert adversarial.foreign(torch.tensor(labels)).tolist() == places
+
+
+@pytest.mark.parametrize(
     ("share", "middle"), [(0.5, [4.0, 6.0]), (1.0, [1.0, 2.0]), (0.25, [5.5, 8.0])]
 )
 def test_a_sentence_between_is_mixed_of_one_of_each_half(share: float, middle: list[float]) -> None:

@@ -23,21 +23,6 @@ SHIFTS = (1, 5, 9, 17)
 """How far the captions of wrong pairs are taken from."""
 
 
-@pytest.mark.parametrize(
-    ("labels", "places"),
-    [
-        ([3, 1, 2, 1], [1, 2, 3, 0]),
-        ([1, 1, 2, 1], [2, 2, 3, 2]),
-        ([2, 1, 1, 1, 1], [1, 0, 0, 0, 0]),
-        ([-1, -1, -1], [1, 2, 0]),
-    ],
-)
-def test_a_foreign_caption_is_of_another_class_where_there_is_one(
-    labels: list[int], places: list[int]
-) -> None:
-    assert gancls.foreign(torch.tensor(labels)).tolist() == places
-
-
 def test_the_learning_rate_is_halved_every_hundred_epochs_of_cub() -> None:
     factors = [
         halving(gancls.PRESETS["cub"].halve_steps)(step) for step in (0, 13_799, 13_800, 82_799)
