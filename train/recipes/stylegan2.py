@@ -67,7 +67,7 @@ _BIRDS = Settings(
     widths=(96, 96, 64, 32, 16),
     style_size=96,
     mapping_layers=4,
-    penalty=1.0,
+    penalty=0.3,
 )
 
 PRESETS: dict[str, Settings] = {
@@ -77,6 +77,7 @@ PRESETS: dict[str, Settings] = {
         data=replace(_BIRDS.data, px=(32,), count=192),
         widths=(32, 24, 24, 16),
         style_size=32,
+        penalty=1.0,
         learning_rate=0.005,
         average=0.95,
     ),
