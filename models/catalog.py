@@ -14,10 +14,10 @@ class System:
     """Name in prose, as the paper writes it."""
     source: str
     """Authors and venue."""
-    family: Literal["gan", "matching", "judging", "describing", "coding", "telling"]
+    family: Literal["gan", "matching", "judging", "describing", "inverting", "coding", "telling"]
     """What it is: a picture-drawing GAN, a model that matches pictures and captions, one that
-    judges pictures, one that describes them, one that turns them into tokens and back, or one that
-    tells a picture token by token."""
+    judges pictures, one that describes them, one that tells what they would be drawn from, one that
+    turns them into tokens and back, or one that tells a picture token by token."""
     pipeline: Literal["gan", "tokens", "latent", "score", "features"]
     """How its bundle runs (the manifest's word)."""
     parent: str | None = None
@@ -36,6 +36,7 @@ CATALOG = {
         family="matching",
         pipeline="score",
     ),
+    "cigan": System("cigan", "CI-GAN", "Wang et al., ACM MM 2021", family="gan", pipeline="gan"),
     "clip": System(
         "clip", "CLIP", "Radford et al., ICML 2021", family="matching", pipeline="score"
     ),
@@ -85,6 +86,13 @@ CATALOG = {
         family="judging",
         pipeline="features",
     ),
+    "inversion": System(
+        "inversion",
+        "Inversion",
+        "Wang et al., ACM MM 2021, second stage",
+        family="inverting",
+        pipeline="latent",
+    ),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
     "mirrorgan": System(
         "mirrorgan",
@@ -115,6 +123,9 @@ CATALOG = {
         "Qiao et al., CVPR 2019, section 3.3",
         family="describing",
         pipeline="score",
+    ),
+    "stylegan2": System(
+        "stylegan2", "StyleGAN2", "Karras et al., CVPR 2020", family="gan", pipeline="latent"
     ),
     "tacgan": System("tacgan", "TAC-GAN", "Dash et al., 2017", family="gan", pipeline="gan"),
     "vs": System(

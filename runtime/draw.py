@@ -64,7 +64,7 @@ def load(
         opening: of such a bundle: the picture whose first rows all pictures have.
 
     Raises:
-        BundleError: there is no such bundle, it is damaged, or it draws nothing.
+        BundleError: there is no such bundle, it is damaged, or it draws no captions.
         DataError: the file of vectors cannot be read.
         DeviceError: the asked device cannot be used here.
         UsageError: it draws no classes to be near to, or vectors are missing or of no use; or it
@@ -102,7 +102,7 @@ class Painter:
         sampling: Sampling | None = None,
         opening: Opening | None = None,
     ) -> None:
-        _refuse_what_draws_nothing(bundle)
+        _refuse_what_draws_no_captions(bundle)
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.draws_classes = bundle.manifest.condition == "class"
@@ -376,12 +376,12 @@ class Painter:
         return to_pixels(images, self.manifest.pixels)
 
 
-def _refuse_what_draws_nothing(bundle: Bundle) -> None:
+def _refuse_what_draws_no_captions(bundle: Bundle) -> None:
     manifest = bundle.manifest
-    if not manifest.draws:
+    if not manifest.draws or manifest.pipeline == "latent":
         raise BundleError(
-            f"{manifest.name} draws nothing: it is a {manifest.pipeline!r} bundle",
-            hint="`t2i-run --list` shows what draws",
+            f"{manifest.name} draws no captions: it is a {manifest.pipeline!r} bundle",
+            hint="`t2i-run --list` shows what does",
         )
 
 

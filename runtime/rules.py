@@ -25,7 +25,7 @@ DTYPES = ("float32", "float16", "int64", "int32", "uint8", "bool", "string")
 ROLES: dict[str, tuple[set[str], set[str]]] = {
     "gan": ({"generator"}, {"text", "image", "caption", "invert", "edit"}),
     "tokens": ({"pixels"}, {"codes", "prefill", "step"}),
-    "latent": ({"generator"}, {"text", "image", "invert", "edit"}),
+    "latent": ({"generator"}, {"mapping", "text", "image", "invert", "edit"}),
     "score": ({"image"}, {"text", "caption"}),
     "features": ({"image"}, set()),
 }

@@ -1,6 +1,7 @@
 """A trained judge at work in another recipe: it compares pictures by what it sees, frozen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from t2i.runtime.errors import UsageError
 from t2i.runtime.records import decode
 from t2i.train.players import below
 from t2i.train.prerequisites import Needed
+from t2i.train.vgg import FrozenVgg
 
 Maps = tuple[Tensor, ...]
 Eye = Literal["judge", "vgg"]
@@ -54,6 +56,18 @@ class FrozenJudge:
         logits = self.network.read(maps).attributes.float().split(self.sizes.attributes, dim=1)
         losses = [F.cross_entropy(logits[i], said) for i, said in enumerate(attributes.T)]
         return torch.stack(losses).mean()
+
+
+def eye_of(
+    eye: Eye | None, vgg: str | None, needs: Mapping[str, Needed], device: torch.device
+) -> FrozenJudge | FrozenVgg | None:
+    """What compares pictures, once `check_eye` has found nothing wrong with it."""
+    if eye == "judge":
+        return FrozenJudge(needs["judge"], device)
+    if eye == "vgg":
+        assert vgg is not None, "check_eye has refused this"
+        return FrozenVgg(Path(vgg), device)
+    return None
 
 
 def distance(seen: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:

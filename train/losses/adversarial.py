@@ -75,7 +75,7 @@ def matching_critic(
 
 
 def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
-    """R1: the squared gradient of the logits of real pictures (B, C, H, W), averaged over B.
+    """R1: the squared gradient of the logits of real pictures (B, …), averaged over B.
 
     Several logits a picture (patches) count by their mean, or the penalty grows with their number.
 
@@ -84,4 +84,4 @@ def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
     """
     per_picture = logits.float().flatten(1).mean(1).sum()
     (slope,) = grad(per_picture, pictures, create_graph=True)
-    return slope.float().square().sum(dim=(1, 2, 3)).mean()
+    return slope.float().square().flatten(1).sum(dim=1).mean()

@@ -7,7 +7,6 @@ Source:
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -21,14 +20,13 @@ from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence, least_squares, perceptual
-from t2i.train.perceptual import Eye, FrozenJudge, check_eye
+from t2i.train.perceptual import Eye, check_eye, eye_of
 from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn, judge
 from t2i.train.settings import LoopSettings, on_pictures_of
-from t2i.train.vgg import FrozenVgg
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ class Ppan:
         check(settings)
         self.settings = settings
         self.reader = FrozenReader(needs["charcnnrnn"], device)
-        self.eye = eye_of(settings, needs, device)
+        self.eye = eye_of(settings.features, settings.vgg, needs, device)
         self.network = settings.network(self.reader.sizes, len(source.classes))
         self.generator = ppan.Generator(self.network).to(device)
         self.critics = [ppan.Critic(self.network, px).to(device) for px in settings.judged_px]
@@ -304,18 +302,6 @@ def check(settings: Settings) -> None:
                 f"{name} names {max(strange)} px, and those that it can are {known}",
                 hint=f"--set {name}={','.join(map(str, known))}, or fewer, or none: {name}=",
             )
-
-
-def eye_of(
-    settings: Settings, needs: Mapping[str, Needed], device: torch.device
-) -> FrozenJudge | FrozenVgg | None:
-    """What compares pictures."""
-    if settings.features == "judge":
-        return FrozenJudge(needs["judge"], device)
-    if settings.features == "vgg":
-        assert settings.vgg is not None, "needed_settings has refused this"
-        return FrozenVgg(Path(settings.vgg), device)
-    return None
 
 
 def build(

@@ -1,0 +1,77 @@
+"""CI-GAN's bundle: captions are read as latents, met half-way by those of noise, and drawn."""
+
+import torch
+from torch import Tensor, nn
+
+from t2i.export import stylegan2
+from t2i.export.charcnnrnn import Reading
+from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.trained import Trained
+from t2i.models import cigan
+from t2i.models.blocks.facing import turn
+from t2i.models.stylegan2 import Generator
+from t2i.runtime import bundle, runs
+
+
+def plans(trained: Trained) -> tuple[Plan, ...]:
+    """Captions to latents; these, noise and grain to pictures."""
+    sizes: cigan.Settings = trained.sizes
+    facing = trained.recipe.facing
+    reading = Reading(trained.networks["text"], facing)
+    said = [bundle.Tensor("sentence", "float32", ("B", sizes.style_size))]
+    if facing:
+        said.append(bundle.Tensor("facing", "float32", ("B",), (-1.0, 1.0)))
+
+    def tokens(batch: int, kind: Captions) -> Tensors:
+        return {"tokens": captions(trained, batch, kind)}
+
+    def sentences_and_draws(batch: int, kind: Captions) -> Tensors:
+        with torch.no_grad():
+            read = reading(captions(trained, batch, kind))
+        return {
+            "noise": draws(batch, sizes.style_size, stream=1),
+            "grain": draws(batch, sizes.grain_size, stream=2),
+            **dict(zip((each.name for each in said), read, strict=True)),
+        }
+
+    text = Plan(
+        "text",
+        reading,
+        inputs=(bundle.Tensor("tokens", "int64", ("B", "T")),),
+        outputs=tuple(said),
+        examples=tokens,
+    )
+    noise = bundle.Tensor("noise", "float32", ("B", sizes.style_size))
+    generator = Plan(
+        "generator",
+        Drawing(stylegan2.generator_of(trained), sizes.pull, facing),
+        inputs=(noise, stylegan2.grain(sizes), *said),
+        outputs=(stylegan2.image(sizes),),
+        examples=sentences_and_draws,
+        rewrite=stylegan2.ungrouped,
+    )
+    return text, generator
+
+
+def host(trained: Trained) -> Host:
+    """The noise of StyleGAN2; a caption beside it."""
+    sizes: cigan.Settings = trained.sizes
+    return Host(image_px=sizes.image_px, noise=stylegan2.noises(sizes))
+
+
+class Drawing(nn.Module):
+    """The picture of a caption and of noise, mirrored where it is to face left."""
+
+    def __init__(self, generator: Generator, pull: float, facing: runs.Facing | None) -> None:
+        super().__init__()
+        self.generator = generator
+        self.pull, self.facing = pull, facing
+
+    def forward(
+        self, noise: Tensor, grain: Tensor, sentence: Tensor, facing: Tensor | None = None
+    ) -> tuple[Tensor]:
+        latent = cigan.between(sentence, self.generator.mapping(noise), self.pull)
+        image = self.generator(self.generator.spread(latent), grain).clamp(-1, 1)
+        if self.facing is None or facing is None:
+            return (image,)
+        return (turn(image, facing, noise, self.facing.noise),)

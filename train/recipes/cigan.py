@@ -1,0 +1,172 @@
+"""CI-GAN: a text encoder learns to say the latents that pictures were inverted to.
+
+Source:
+    Wang et al. 2021, "Cycle-Consistent Inverse GAN for Text-to-Image Synthesis", its third stage;
+    the first is `stylegan2.py`, the second `inversion.py`. The authors published no code; what is
+    chosen here is told in the card.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from t2i.models import cigan
+from t2i.models import inversion as inverters
+from t2i.models import stylegan2 as generators
+from t2i.runtime.errors import UsageError
+from t2i.runtime.records import decode
+from t2i.train import data
+from t2i.train.data.batch import Batch
+from t2i.train.losses import alignment
+from t2i.train.players import below
+from t2i.train.prerequisites import Needed
+from t2i.train.recipe import Player, Source, Update
+from t2i.train.recipes import inversion
+from t2i.train.settings import LoopSettings, on_pictures_of
+
+
+@dataclass(frozen=True)
+class Settings:
+    loop: LoopSettings
+    data: data.Settings
+    inversion: str
+    """Preset of the inversion that tells the latents of pictures; it and its generator stay."""
+    embedding: int = 300
+    recurrent_size: int = 256
+    dropout: float = 0.5
+    pull: float = 0.25
+    """λ: how much the noise's own latent counts beside the caption's, when pictures are drawn."""
+    temperature: float = 0.1
+    """τ, in units of √S: what distances of latents are divided by."""
+    symmetric: bool = False
+    """Pictures are to find their captions too."""
+    learning_rate: float = 2e-4
+    average: float | None = None
+    """Decay of the text encoder's running average."""
+
+    def network(self, sizes: inverters.Settings, vocabulary: int) -> cigan.Settings:
+        """Sizes of the networks, for the generator that was inverted."""
+        return cigan.Settings(
+            **sizes.generator_sizes(),
+            vocabulary=vocabulary,
+            embedding=self.embedding,
+            recurrent_size=self.recurrent_size,
+            dropout=self.dropout,
+            pull=self.pull,
+        )
+
+
+_BIRDS = Settings(
+    loop=LoopSettings(steps=6000, batch_size=64, sample_every=500, checkpoint_every=250),
+    data=inversion.PRESETS["birds"].data,
+    inversion="birds",
+    embedding=64,
+    recurrent_size=128,
+    dropout=0.0,
+    learning_rate=0.001,
+    average=0.998,
+)
+
+PRESETS: dict[str, Settings] = {
+    "toy": replace(
+        _BIRDS,
+        loop=LoopSettings(steps=120, batch_size=32, sample_every=60, checkpoint_every=60),
+        data=inversion.PRESETS["toy"].data,
+        inversion="toy",
+        embedding=32,
+        recurrent_size=64,
+        learning_rate=0.004,
+        average=0.95,
+    ),
+    "birds": _BIRDS,
+    "cub": Settings(  # 100 epochs of 8,855 pictures
+        loop=LoopSettings(100 * (8855 // 64), 64, sample_every=500, checkpoint_every=1000),
+        data=inversion.PRESETS["cub"].data,
+        inversion="cub",
+    ),
+}
+NEEDS: tuple[str, ...] = ("inversion",)
+
+
+def needed_settings(settings: Settings, name: Literal["inversion"]) -> inversion.Settings:
+    """It learns from the same pictures, and brings its generator along."""
+    return on_pictures_of(settings, inversion.PRESETS[settings.inversion])
+
+
+class CiGan:
+    """One player, which reads; encoder and generator are frozen."""
+
+    def __init__(
+        self, settings: Settings, source: Source, inverted: Needed, device: torch.device
+    ) -> None:
+        self.settings, self.device = settings, device
+        sizes = decode(inverters.Settings, inverted.recipe.network)
+        check(settings, sizes)
+        self.network = settings.network(sizes, source.vocabulary)
+        self.encoder, self.generator = inverters.Encoder(sizes), generators.Generator(sizes)
+        frozen = {"encoder.": self.encoder, "generator.": self.generator}
+        for prefix, network in frozen.items():
+            network.load_state_dict(below(prefix, inverted.state))
+            network.to(device).eval().requires_grad_(requires_grad=False)
+        self.temperature = settings.temperature * sizes.style_size**0.5
+        self.text = cigan.TextEncoder(self.network).to(device)
+        adam = torch.optim.Adam(
+            self.text.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999)
+        )
+        self.players = {"text": Player(self.text, adam, settings.average)}
+
+    def step(self, batch: Batch) -> Iterator[Update]:
+        with torch.no_grad():
+            latents = self.encoder(batch.images[-1])[:, 0]  # all layers have the same
+        terms = alignment.losses(
+            self.text(batch.tokens),
+            latents,
+            self.temperature,
+            symmetric=self.settings.symmetric,
+        )
+        yield Update("text", terms)
+
+    def sample(self, batch: Batch, averaged: Mapping[str, nn.Module]) -> Tensor:
+        """As a bundle draws; but what could be turned faces right."""
+        B, sizes = len(batch.tokens), self.network
+        noise = torch.randn(B, sizes.style_size, device=self.device)
+        grain = torch.randn(B, sizes.grain_size, device=self.device)
+        start = self.generator.mapping(noise)
+        latent = cigan.between(averaged["text"](batch.tokens), start, sizes.pull)
+        drawn: Tensor = self.generator(self.generator.spread(latent), grain)
+        return drawn.clamp(-1, 1)
+
+    def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        return {"text": averaged["text"], "generator": self.generator}
+
+
+def check(settings: Settings, sizes: inverters.Settings) -> None:
+    """
+    Raises:
+        UsageError: captions cannot be aligned with what the inversion tells, or not drawn.
+    """
+    if sizes.plus:
+        raise UsageError(
+            "captions become one latent, and this inversion tells one for each layer",
+            hint="train an inversion with --set plus=false",
+        )
+    if sizes.image_px != settings.data.px[-1]:
+        raise UsageError(
+            f"the inversion sees pictures of {sizes.image_px} px, and these have "
+            f"{settings.data.px[-1]} px",
+            hint=f"--set px={sizes.image_px}",
+        )
+    if settings.pull < 0:
+        raise UsageError(
+            f"pull={settings.pull} would draw captions away from the noise",
+            hint="--set pull=0.25, or 0 for captions alone",
+        )
+
+
+def build(
+    settings: Settings, source: Source, needs: Mapping[str, Needed], device: torch.device
+) -> CiGan:
+    return CiGan(settings, source, needs["inversion"], device)
