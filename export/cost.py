@@ -18,7 +18,7 @@ from t2i.runtime.proof import first_of, read_arrays
 from t2i.runtime.sessions import open_session
 
 RUNS = 5
-DRAWING = ("text", "generator", "prefill", "step", "pixels")
+DRAWING = ("text", "mapping", "generator", "prefill", "step", "pixels")
 CPUINFO, STATUS = Path("/proc/cpuinfo"), Path("/proc/self/status")
 
 

@@ -27,7 +27,7 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Request:
-    """The command line of `t2i-edit`, with --from, once it is parsed."""
+    """The command line of `t2i-edit` with `--from`, once it is parsed."""
 
     start: str
     captions: tuple[str, ...]
