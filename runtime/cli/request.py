@@ -37,8 +37,11 @@ def names_in(told: str | None) -> tuple[str, ...]:
     return tuple(sorted({name.strip() for name in told.split(",")})) if told is not None else ()
 
 
-def sampling_of(**told: float | int | None) -> Sampling | None:
+def sampling_of(
+    temperature: float | None, top_k: int | None, top_p: float | None, guidance: float | None
+) -> Sampling | None:
     """How tokens are drawn, where anything was said of it."""
+    told = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "guidance": guidance}
     said: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     return Sampling(**said) if said else None
 

@@ -212,9 +212,7 @@ def run(
                 frames=frames,
                 rerank=rerank,
                 keep=keep,
-                sampling=sampling_of(
-                    temperature=temperature, top_k=top_k, top_p=top_p, guidance=guidance
-                ),
+                sampling=sampling_of(temperature, top_k, top_p, guidance),
                 complete=complete,
                 keep_rows=keep_rows,
                 as_json=as_json,
