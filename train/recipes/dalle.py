@@ -73,7 +73,7 @@ _BIRDS = Settings(
     silent=0.1,
     learning_rate=1.5e-3,
     warmup_steps=100,
-    halve_at=(1200, 1600, 2000, 2400, 2800),
+    halve_at=(1600, 2200, 2700, 3000, 3300),
     clip=1.0,
     average=0.99,
 )

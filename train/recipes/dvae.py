@@ -64,17 +64,16 @@ class Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=800, batch_size=16, sample_every=200, checkpoint_every=200),
+    loop=LoopSettings(steps=1000, batch_size=16, sample_every=250, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(64,), words=32),
     codes=256,
     width=16,
     first_width=32,
-    divergence=1.0,
     divergence_steps=200,
-    temperature_steps=700,
+    temperature_steps=900,
     learning_rate=3e-3,
     last_learning_rate=3e-5,
-    learning_rate_steps=800,
+    learning_rate_steps=1000,
     average=0.98,
     centred=True,
 )
