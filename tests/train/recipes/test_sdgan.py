@@ -8,10 +8,10 @@ from torch import Tensor
 from t2i.models import attngan as plain
 from t2i.models import sdgan as networks
 from t2i.train.losses import siamese
+from t2i.train.losses.adversarial import foreign
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Update
 from t2i.train.recipes import attngan, damsm, sdgan
-from t2i.train.recipes.gancls import foreign
 from t2i.train.settings import change
 
 TOY = sdgan.PRESETS["toy"]
