@@ -1,6 +1,7 @@
 """SD-GAN's norms, folded as far as captions allow, compute what they did before."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -58,7 +59,7 @@ def test_a_layer_that_grows_is_folded_exactly(cues: sdgan.Cues, inputs: int) -> 
         {"stages": 1},
     ],
 )
-def test_no_norm_is_left_of_a_generator_which_draws_alike(changes: dict[str, str]) -> None:
+def test_no_norm_is_left_of_a_generator_which_draws_alike(changes: dict[str, Any]) -> None:
     generator = unsettled(sdgan.Generator(replace(TOY, **changes)))
     drawing = base.Drawing(generator, facing=None)
     given: list[Tensor] = [torch.randn(3, 5), torch.randn(3, 4), *text_of()]
