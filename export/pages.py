@@ -96,7 +96,7 @@ def _about(manifest: Manifest, recipe: Recipe) -> str:
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     text = f"## This bundle: {manifest.name}\n\n| | |\n|---|---|\n{table}\n"
     if recipe.data.get("kind") == "birds":
-        knows = "draws" if manifest.draws else "reads"
+        knows = "draws" if manifest.draws or manifest.pipeline == "latent" else "reads"
         text += f"\nIt {knows} drawings: the pictures it learnt from were drawn by a program.\n"
     return text
 

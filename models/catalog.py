@@ -14,10 +14,10 @@ class System:
     """Name in prose, as the paper writes it."""
     source: str
     """Authors and venue."""
-    family: Literal["gan", "matching", "judging", "describing", "inverting", "coding", "telling"]
+    family: Literal["gan", "matching", "judging", "describing", "coding", "telling", "latent"]
     """What it is: a picture-drawing GAN, a model that matches pictures and captions, one that
-    judges pictures, one that describes them, one that tells what they would be drawn from, one that
-    turns them into tokens and back, or one that tells a picture token by token."""
+    judges pictures, one that describes them, one that turns them into tokens and back, one that
+    tells a picture token by token, or one that draws latents or tells those of pictures."""
     pipeline: Literal["gan", "tokens", "latent", "score", "features"]
     """How its bundle runs (the manifest's word)."""
     parent: str | None = None
@@ -90,7 +90,7 @@ CATALOG = {
         "inversion",
         "Inversion",
         "Wang et al., ACM MM 2021, second stage",
-        family="inverting",
+        family="latent",
         pipeline="latent",
     ),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
@@ -125,7 +125,7 @@ CATALOG = {
         pipeline="score",
     ),
     "stylegan2": System(
-        "stylegan2", "StyleGAN2", "Karras et al., CVPR 2020", family="gan", pipeline="latent"
+        "stylegan2", "StyleGAN2", "Karras et al., CVPR 2020", family="latent", pipeline="latent"
     ),
     "tacgan": System("tacgan", "TAC-GAN", "Dash et al., 2017", family="gan", pipeline="gan"),
     "vs": System(

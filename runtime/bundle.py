@@ -187,8 +187,12 @@ class Manifest:
 
     @property
     def draws(self) -> bool:
-        """Whether pictures are drawn from what decides them: at once, or token by token."""
-        return any(graph.role in ("generator", "step") for graph in self.graphs)
+        """Whether pictures are drawn from what decides them: at once, or token by token.
+
+        A `latent` bundle leaves it to a program what its generator is given.
+        """
+        roles = {graph.role for graph in self.graphs}
+        return self.pipeline != "latent" and not roles.isdisjoint(("generator", "step"))
 
 
 @dataclass(frozen=True)

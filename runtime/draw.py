@@ -378,7 +378,7 @@ class Painter:
 
 def _refuse_what_draws_no_captions(bundle: Bundle) -> None:
     manifest = bundle.manifest
-    if not manifest.draws or manifest.pipeline == "latent":
+    if not manifest.draws:
         raise BundleError(
             f"{manifest.name} draws no captions: it is a {manifest.pipeline!r} bundle",
             hint="`t2i-run --list` shows what does",

@@ -45,8 +45,7 @@ def needed(system: str, settings: Any) -> dict[str, Settings]:
 
 def reads(system: str) -> bool:
     """Whether it reads captions; what sees or draws pictures alone serves data of any words."""
-    entry = CATALOG[system]
-    return entry.family not in ("judging", "coding") and entry.pipeline != "latent"
+    return CATALOG[system].family not in ("judging", "coding", "latent")
 
 
 def needs_of(system: str) -> Iterator[str]:
