@@ -28,11 +28,12 @@ run = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 run.mkdir(parents=True, exist_ok=True)
 (run / "arguments").write_text(" ".join(sys.argv[1:]))
 try:
-    for seconds in range(0, 1000, 25):
+    for seconds in (25, 50):
         with (run / "log.jsonl").open("a") as log:
             print(json.dumps({{"seconds": seconds}}), file=log)
-        time.sleep(0.2)
+    time.sleep(600)
 except KeyboardInterrupt:
+    (run / "stopped").touch()
     sys.exit(130)
 """
 
@@ -53,7 +54,7 @@ def training(tmp_path: Path, survey: ModuleType, monkeypatch: pytest.MonkeyPatch
 
 def test_a_training_is_stopped_when_its_time_is_up(survey: ModuleType, training: Path) -> None:
     survey.train("attngan", training, seconds=50)
-    assert 50 <= survey.trained_seconds(training) < 500
+    assert (training / "stopped").exists()
     asked = (training / "arguments").read_text()
     assert asked.startswith("attngan --preset birds --precision bf16 --set threads=1 --out")
 
