@@ -37,7 +37,7 @@ from t2i.runtime.score.references import CAPTIONS
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "docs" / "survey" / "rows"
 WORK = ROOT / "runs" / "survey"
-METRICS = ("attributes", "r-precision", "vs", "fid", "is", "diversity")
+METRICS = ("attributes", "r-precision", "vs", "clip", "fid", "is", "diversity")
 JUDGED = ("fid", "is")
 """Those that see drawn birds with the judge's eyes, not with Inception's."""
 MINUTES = (5, 10, 15, 20)
