@@ -126,10 +126,9 @@ def change(request: Request) -> None:
 
 def _painter(request: Request) -> Painter:
     bundle = Bundle.load(places.find(request.model or MODEL))
-    if bundle.manifest.pipeline == "tokens":
+    if bundle.manifest.draws and not bundle.manifest.noise:
         raise BundleError(
-            f"the noise of {bundle.name} cannot be held: it draws its pictures token by token, "
-            "each by a throw of dice that depends on those before",
+            f"{bundle.name} draws from no noise, so there is none that two captions could share",
             hint=f"take a bundle that draws from noise, such as {MODEL}",
         )
     if bundle.manifest.condition in ("vector", "none"):

@@ -23,7 +23,8 @@ from t2i.runtime.records import dumps
 
 # As `t2i-train` looks from outside: it logs, and stops when it is asked to.
 TRAINING = f"""#!{sys.executable}
-import json, pathlib, sys, time
+import json, pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in the background
 run = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 run.mkdir(parents=True, exist_ok=True)
 (run / "arguments").write_text(" ".join(sys.argv[1:]))

@@ -11,7 +11,7 @@ from judges import write_sorter
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from t2i.runtime.bundle import Bundle, Tensor
+from t2i.runtime.bundle import Bundle
 from t2i.runtime.cli import changing
 from t2i.runtime.cli.edit import app
 from t2i.runtime.difference import STAYS, Difference, is_turned
@@ -165,23 +165,15 @@ def test_a_wrong_command_line_is_refused_with_a_hint(
     assert names(here) == ["there.png"]
 
 
-def test_noise_that_cannot_be_held_is_an_error_with_a_hint(
-    tmp_path: Path, own_bundle: Path
-) -> None:
+def test_noise_that_cannot_be_held_is_an_error_with_a_hint(own_bundle: Path) -> None:
     manifest = Bundle.load(own_bundle).manifest
-    _, generator = manifest.graphs
-    (own_bundle / "generator.onnx").rename(own_bundle / "pixels.onnx")
-    pixels = replace(
-        generator,
-        role="pixels",
-        file="pixels.onnx",
-        inputs=(Tensor("tokens", "int64", ("B", 4)),),
-        outputs=tuple(each for each in generator.outputs if each.name == "image"),
-    )
-    spelt = replace(manifest, pipeline="tokens", graphs=(pixels,), noise=(), text=None)
-    save_manifest(own_bundle, replace(spelt, condition="none"))
+    text, generator = manifest.graphs
+    noises = {each.name for each in manifest.noise}
+    read = tuple(each for each in generator.inputs if each.name not in noises)
+    still = replace(manifest, noise=(), graphs=(text, replace(generator, inputs=read)))
+    save_manifest(own_bundle, still)
     said = failed(edit("--from=a red bird", "a blue bird", "--model", own_bundle))
-    assert "the noise of tiny cannot be held: it draws its pictures token by token" in said
+    assert "tiny draws from no noise" in said
     assert "hint: take a bundle that draws from noise, such as " in said
 
 
