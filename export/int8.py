@@ -1,5 +1,6 @@
 """Matrices of eight bits, multiplied as whole numbers."""
 
+import logging
 from collections.abc import Iterable
 
 import onnx
@@ -21,6 +22,7 @@ def computed_as_int8(model: onnx.ModelProto) -> None:
     # It loads PyTorch, which takes seconds.
     from onnxruntime.quantization import matmul_nbits_quantizer as library
 
+    library.logger.setLevel(logging.WARNING)  # it tells of every node
     settings = library.DefaultWeightOnlyQuantConfig(
         block_size=BLOCK, is_symmetric=True, accuracy_level=COMPUTED_AS_INT8, bits=8
     )
