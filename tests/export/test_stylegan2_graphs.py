@@ -26,6 +26,7 @@ def trained(*, grouped: bool = False) -> Trained:
     return Trained(run, sizes, found, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grouped", [False, True])
 def test_graphs_draw_what_pytorch_draws_for_any_batch(grouped: bool) -> None:
     plans = stylegan2.plans(trained(grouped=grouped))

@@ -50,6 +50,7 @@ def check(case: Case, outputs: Mapping[str, Tensor]) -> None:
     case.check({name: outputs[name].detach().numpy() for name in case.expected})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize("name", ["generator_32", "generator_64_official_widths"])
 @torch.no_grad()
