@@ -1,5 +1,6 @@
 """`t2i-export`: parse, call, report."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -129,11 +130,8 @@ def _bytes(folder: Path) -> int:
 
 def _require_packages() -> None:
     try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-        import safetensors  # noqa: F401
-        import torch  # noqa: F401
+        for name in ("onnx", "onnxruntime", "onnxscript", "safetensors", "torch"):
+            import_module(name)
     except ModuleNotFoundError as error:
         raise ExportError(
             f"exporting needs {error.name}, which is not installed",
