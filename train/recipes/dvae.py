@@ -64,17 +64,18 @@ class Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=1000, batch_size=16, sample_every=250, checkpoint_every=250),
+    loop=LoopSettings(steps=2000, batch_size=16, sample_every=250, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(64,), words=32),
     codes=256,
-    width=16,
-    first_width=32,
-    divergence_steps=200,
-    temperature_steps=900,
+    width=32,
+    first_width=64,
+    divergence=1.0,
+    divergence_steps=400,
+    temperature_steps=1800,
     learning_rate=3e-3,
     last_learning_rate=3e-5,
-    learning_rate_steps=1000,
-    average=0.98,
+    learning_rate_steps=2000,
+    average=0.99,
     centred=True,
 )
 
@@ -84,6 +85,9 @@ PRESETS: dict[str, Settings] = {
         loop=LoopSettings(steps=240, batch_size=16, sample_every=120, checkpoint_every=120),
         data=replace(_BIRDS.data, px=(32,), count=512),
         codes=64,
+        width=16,
+        first_width=32,
+        divergence=6.6,
         divergence_steps=60,
         temperature_steps=200,
         learning_rate_steps=240,
