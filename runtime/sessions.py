@@ -17,6 +17,7 @@ from t2i.runtime.bundle import Bundle, Graph, Tensor
 from t2i.runtime.captured import Captured
 from t2i.runtime.errors import BundleError, DeviceError, T2IError, UsageError, did_you_mean
 from t2i.runtime.providers import EXTRAS, PROVIDERS
+from t2i.runtime.waiting import closed
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -48,12 +49,16 @@ class Session:
         Raises:
             BundleError: the graph fails on these inputs, or gives other than the manifest says.
             DeviceError: the card does not answer any more.
+            UsageError: it is closed.
         """
+        started, captured = self._started, self._captured
+        if started is None:
+            raise closed()
         try:
-            if self._captured:
-                arrays = self._captured.run(feeds, outputs)
+            if captured:
+                arrays = captured.run(feeds, outputs)
             else:
-                found = self._started.run(list(outputs), dict(feeds))
+                found = started.run(list(outputs), dict(feeds))
                 arrays = dict(zip(outputs, found, strict=True))
         except Exception as error:
             raise _failed(self.graph, self.device, error) from error
@@ -71,8 +76,18 @@ class Session:
     def outputs(self) -> tuple[Tensor, ...]:
         return self.graph.outputs
 
+    def close(self) -> None:
+        """Free its memory, once the runs that are under way are over."""
+        self._started = self._captured = None
+
     def binding(self) -> "Binding":
-        """For runs whose tensors stay where they are from one to the next."""
+        """For runs whose tensors stay where they are from one to the next.
+
+        Raises:
+            UsageError: it is closed.
+        """
+        if self._started is None:
+            raise closed()
         return Binding(self._started, self.graph, self.device)
 
 
