@@ -9,7 +9,7 @@ from t2i.runtime.pictures import Pixels
 from t2i.runtime.score import protocol
 from t2i.runtime.score.features import INCEPTION, Extractor
 from t2i.runtime.score.frechet import Statistics
-from t2i.runtime.score.looking import look
+from t2i.runtime.score.looking import LOCAL, Engine, look
 from t2i.runtime.score.memory import Memory
 from t2i.runtime.score.practice import PRACTICES, Practice
 from t2i.runtime.score.protocol import Result, Value
@@ -134,12 +134,18 @@ class Work:
         return protocol.result(self.name, self.metric.unit, found, about, called)
 
 
-def run(works: Sequence[Work], batch_size: int, memory: Memory | None = None) -> list[Result]:
+def run(
+    works: Sequence[Work],
+    batch_size: int,
+    memory: Memory | None = None,
+    engine: Engine = LOCAL,
+) -> list[Result]:
     """Show each source once to all metrics that want to see it, the reference first.
 
     Args:
         batch_size: pictures that are drawn at once.
         memory: where what is seen is kept, and what was seen before is found.
+        engine: who looks.
     """
     watching: dict[int, tuple[Source, list[tuple[Extractor, Watching]]]] = {}
 
@@ -155,7 +161,7 @@ def run(works: Sequence[Work], batch_size: int, memory: Memory | None = None) ->
     for work in works:
         let_see(work.setting.source, work.setting.extractor, work.scorer)
     for source, them in watching.values():
-        show(source, them, batch_size, memory)
+        show(source, them, batch_size, memory, engine)
     return [work.result() for work in works]
 
 
@@ -164,6 +170,7 @@ def show(
     watching: Sequence[tuple[Extractor, Watching]],
     batch_size: int,
     memory: Memory | None = None,
+    engine: Engine = LOCAL,
 ) -> None:
     """Let each extractor look at each picture once, and tell those that want to know."""
     together: dict[Extractor, list[Watching]] = {}
@@ -173,14 +180,16 @@ def show(
         extractor: list(dict.fromkeys(name for each in them for name in each.outputs))
         for extractor, them in together.items()
     }
-    if any(isinstance(each, Looking) for _, each in watching):
-        memory = None
+    pixels = any(isinstance(each, Looking) for _, each in watching)
+    memory = None if pixels else memory
     with terminal.progress(f"scoring {source.name}", len(source)) as bar:
-        for captions, found, pixels in look(source, wanted, batch_size, memory):
+        for seen in look(source, wanted, batch_size, memory, engine, pixels):
+            if not seen.places:  # none of this chunk can be read
+                continue
             for extractor, them in together.items():
                 for each in them:
                     if isinstance(each, Looking):
-                        each.look(pixels)
-                    each.see(captions, found[extractor])
-            bar.advance(len(captions))
+                        each.look(seen.pixels)
+                    each.see(seen.captions, seen.found[extractor])
+            bar.advance(len(seen.places))
     tell_unreadable(source.name, source.unreadable)
