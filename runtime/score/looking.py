@@ -1,9 +1,11 @@
 """Networks look at pictures, in chunks that depend on nothing but the pictures' places."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from math import ceil, lcm
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from t2i.runtime import terminal
 from t2i.runtime.pictures import Pixels
@@ -17,6 +19,8 @@ CHUNK = 16
 """Places whose pictures a network sees at once, filled up to as many where some are missing, so
 that no number depends on how pictures are drawn or read, or on which machine."""
 
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 Outputs = Mapping[Extractor, Sequence[str]]
 """What is wanted of each network."""
 
@@ -48,6 +52,11 @@ class Engine(Protocol):
             pixels: whether the pictures themselves are wanted too.
         """
 
+    def each(
+        self, function: Callable[[Item], Found], items: Sequence[Item], workers: int
+    ) -> Iterator[Found]:
+        """What a function makes of each item, in their order, some ahead of what is asked for."""
+
 
 class Local:
     """This process."""
@@ -56,6 +65,19 @@ class Local:
         self, source: Source, wanted: Outputs, batch_size: int, start: int, pixels: bool
     ) -> Iterator[Seen]:
         return seen(source.batches(batch_size, start), wanted, start, len(source))
+
+    def each(
+        self, function: Callable[[Item], Found], items: Sequence[Item], workers: int
+    ) -> Iterator[Found]:
+        with ThreadPoolExecutor(workers) as pool:
+            coming = iter(items)
+            begun = deque(pool.submit(function, item) for item in islice(coming, 2 * workers))
+            try:
+                while begun:
+                    yield begun.popleft().result()
+                    begun += [pool.submit(function, item) for item in islice(coming, 1)]
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 LOCAL = Local()

@@ -41,6 +41,10 @@ class Part(Protocol):
     def hashes(self) -> Mapping[int, bytes]:
         """SHA-256 of the files that were read, by the places of their pictures in the source."""
 
+    @property
+    def names(self) -> Sequence[str]:
+        """How people call these pictures."""
+
     def batches(self, size: int) -> Iterator[list[Shown]]:
         """These pictures, as the source shows them."""
 
@@ -61,6 +65,10 @@ class Read:
         self.unreadable: dict[str, str] = {}
         """Why each was left out."""
         self.hashes: dict[int, bytes] = {}
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [item.name for item in self.items]
 
     def batches(self, size: int) -> Iterator[list[Shown]]:
         found = self._decoded()
@@ -104,6 +112,10 @@ class Painted:
     @property
     def hashes(self) -> Mapping[int, bytes]:
         return {}
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [f"seed {job.seed}" for job in self.jobs]
 
     def batches(self, size: int) -> Iterator[list[Shown]]:
         drawn = paint(self.painter, self.jobs, batch_size=size)

@@ -1,6 +1,6 @@
 """Metrics of sets of pictures: each picture is drawn or read once, and seen by all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -39,6 +39,8 @@ class Setting:
     """Whether FID is followed to sets without end."""
     subset: int | None = None
     """Pictures of a subset, where a metric draws some and another number was asked for."""
+    detailed: bool = False
+    """Whether curves, and what each picture brings, are wanted beside the number."""
 
 
 Captions = Sequence[int | None]
@@ -78,6 +80,37 @@ class Comparing(Protocol):
     @property
     def real(self) -> Watching | None:
         """Sees the reference, before the scorer sees the pictures; None where all is known."""
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """What a scorer can do beside, if it can tell which pictures are good, in a setting that is
+    detailed."""
+
+    ranked_by: str
+    """What it ranks them by."""
+
+    def by_picture(self) -> Sequence[float]:
+        """Of each picture that it saw, in their order: more is better."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How numbers depend on something."""
+
+    title: str
+    x: str
+    y: str
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+
+
+@runtime_checkable
+class Charting(Protocol):
+    """What a scorer can do beside, if its number is one point of a curve, in a setting that is
+    detailed."""
+
+    def curve(self) -> Curve | None:
+        """None where there are too few pictures for one."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +161,13 @@ class Work:
             software=protocol.software() | extractor.software,
             unreadable=tuple(source.unreadable),
         )
-        called = self.name
-        if self.metric.bundle == INCEPTION != extractor.name:
-            called = f"{self.name} ({extractor.name})"  # not the one that papers print
-        return protocol.result(self.name, self.metric.unit, found, about, called)
+        return protocol.result(self.name, self.metric.unit, found, about, self.called)
+
+    @property
+    def called(self) -> str:
+        """The metric, and who looks where that is not whom papers mean."""
+        other = self.metric.bundle == INCEPTION != self.setting.extractor.name
+        return f"{self.name} ({self.setting.extractor.name})" if other else self.name
 
 
 def run(
