@@ -15,6 +15,8 @@ T2IError                exit status 1
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 
 class T2IError(Exception):
@@ -25,6 +27,10 @@ class T2IError(Exception):
     def __init__(self, message: str, *, hint: str) -> None:
         super().__init__(message)
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Other processes must be able to send one here."""
+        return partial(type(self), hint=self.hint), self.args
 
 
 class UsageError(T2IError):
