@@ -1,5 +1,6 @@
 """`t2i-export`: parse, call, report."""
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from t2i.runtime import terminal
 from t2i.runtime.errors import ExportError, UsageError
 
 if TYPE_CHECKING:
+    from t2i.export.official.kinds import Role
     from t2i.export.precision import Precision
     from t2i.export.publish import Request
     from t2i.export.trained import Trained
@@ -23,6 +25,10 @@ t2i-export attngan --fp16                            # computes in fp16, for CUD
 t2i-export clip --int8                               # a quarter of the file, for CPUs
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
 t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID looks with
+t2i-export attngan --weights bird_AttnGAN2.pth --text-weights text_encoder200.pth \
+    --vocabulary captions.pickle                     # weights of the paper's authors
+t2i-export --inspect netG_epoch_600.pth              # what a file is; writes nothing
+t2i-export --weights vgg16.pth --save-weights vgg16.safetensors   # what trainings read
 t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed
 
 Make a bundle of a trained system.
@@ -35,12 +41,34 @@ one that differs is deleted, and nothing is written.
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-System = Annotated[str, typer.Argument(help=f"What to export: {', '.join(CATALOG)}.")]
+System = Annotated[
+    str | None, typer.Argument(help=f"What to export: {', '.join(CATALOG)}.", show_default=False)
+]
 RunFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
 ]
 Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Official weights, in place of a run.")
+]
+TextWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Official weights of what reads captions.")
+]
+ImageWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Official weights of what sees pictures.")
+]
+Words = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The vocabulary that these were trained with.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting that official files do not tell."),
+]
+SaveWeights = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write weights too, for trainings: NAME.safetensors."),
+]
+Inspect = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Say what a file of weights is, and stop.")
 ]
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
@@ -54,10 +82,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON record on std
 
 @app.command(help=EXAMPLES)
 def export(
-    system: System,
+    system: System = None,
     *,
     run: RunFolder = None,
     weights: Weights = None,
+    text_weights: TextWeights = None,
+    image_weights: ImageWeights = None,
+    vocabulary: Words = None,
+    changes: Changes = None,
+    save_weights: SaveWeights = None,
+    inspect: Inspect = None,
     fp32: Fp32 = False,
     fp16: Fp16 = False,
     int8: Int8 = False,
@@ -70,9 +104,18 @@ def export(
             raise UsageError(
                 "--fp32, --fp16 and --int8 exclude each other", hint="pass one of them"
             )
-        if run and weights:
-            raise UsageError("weights come from a run or from a file", hint="leave out one of them")
         _require_packages()
+        if inspect:
+            _inspect(inspect, as_json)
+            return
+        if system is None and weights and save_weights:
+            _convert(weights, save_weights, force=force)
+            return
+        if system is None:
+            raise UsageError("no system is named", hint="t2i-export attngan, or --inspect FILE")
+        given = _Given(weights, text_weights, image_weights, vocabulary, tuple(changes or ()))
+        if run and given != _Given():
+            raise UsageError("weights come from a run or from files", hint="leave out one of them")
         # After parsing: --help must not wait for torch.
         from t2i.export.pages import captions
         from t2i.export.publish import Request, export
@@ -80,7 +123,9 @@ def export(
         precision: Precision | None = (
             "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
         )
-        request = Request(_trained(system, run, weights), precision, out, force)
+        request = Request(_trained(system, run, given), precision, out, force)
+        if save_weights:
+            _keep(request, save_weights)
         bundle = export(request)
         if as_json:
             terminal.print_json(_record(request, bundle))
@@ -92,15 +137,64 @@ def export(
         terminal.report(_sentence(request, bundle), next=[*tried, "t2i-run --list"][0])
 
 
-def _trained(system: str, run: Path | None, weights: Path | None) -> "Trained":
-    from t2i.export import official, trained
+@dataclass(frozen=True)
+class _Given:
+    """Official files, and what is to be set beside them."""
 
-    if weights:
-        terminal.say(f"{system}, official weights, from {weights}")
-        return official.load(system, weights)
+    weights: Path | None = None
+    text_weights: Path | None = None
+    image_weights: Path | None = None
+    vocabulary: Path | None = None
+    changes: tuple[str, ...] = ()
+
+
+def _trained(system: str, run: Path | None, given: _Given) -> "Trained":
+    from t2i.export import trained
+
+    if given != _Given():
+        return _official(system, given)
     found = trained.find_run(system, run)
     terminal.say(f"{system}, preset {found.recipe.preset}, from {found.folder}")
     return trained.load(found)
+
+
+def _official(system: str, given: _Given) -> "Trained":
+    from t2i.export.official import load
+
+    if given.weights is None:
+        raise UsageError("official files begin with --weights", hint="add --weights FILE")
+    weights: dict[Role, Path | None] = {
+        "weights": given.weights,
+        "text-weights": given.text_weights,
+        "image-weights": given.image_weights,
+    }
+    there = {role: path for role, path in weights.items() if path}
+    return load.load(system, load.Files(there, given.vocabulary, load.parsed(given.changes)))
+
+
+def _keep(request: "Request", path: Path) -> None:
+    from t2i.export.official.keeping import keep
+
+    files = keep(request.trained, path, force=request.force)
+    terminal.say(f"wrote {', '.join(map(str, files))}")
+
+
+def _convert(file: Path, path: Path, *, force: bool) -> None:
+    from t2i.export.official.keeping import convert
+
+    convert(file, path, force=force)
+    terminal.report(f"wrote {path}", next=f"t2i-export --inspect {path}")
+
+
+def _inspect(file: Path, as_json: bool) -> None:
+    from t2i.export.official import inspection
+
+    record = inspection.inspect(file)
+    if as_json:
+        terminal.print_json(record)
+        return
+    for line in inspection.lines(record):
+        terminal.report(line)
 
 
 def _record(request: "Request", bundle: "Bundle") -> dict[str, object]:
