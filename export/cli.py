@@ -25,8 +25,7 @@ t2i-export attngan --fp16                            # computes in fp16, for CUD
 t2i-export clip --int8                               # a quarter of the file, for CPUs
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
 t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID looks with
-t2i-export attngan --weights bird_AttnGAN2.pth --text-weights text_encoder200.pth \
-    --vocabulary captions.pickle                     # weights of the paper's authors
+t2i-export attngan --weights G.pth --text-weights T.pth --vocabulary captions.pickle   # official
 t2i-export --inspect netG_epoch_600.pth              # what a file is; writes nothing
 t2i-export --weights vgg16.pth --save-weights vgg16.safetensors   # what trainings read
 t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed

@@ -1,6 +1,7 @@
 """Official files, as other people's code writes them: names, shapes and wrappers are theirs."""
 
 import pickle
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,7 +57,9 @@ def parallel(state: State) -> State:
 
 def save_legacy(value: object, path: Path) -> Path:
     """As torch.save wrote before PyTorch 1.6."""
-    torch.save(value, path, _use_new_zipfile_serialization=False)
+    with warnings.catch_warnings():  # of classes without a source file
+        warnings.simplefilter("ignore", UserWarning)
+        torch.save(value, path, _use_new_zipfile_serialization=False)
     return path
 
 

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def _entries(table: dict[Any, Any], count: int) -> Iterator[Put]:
         yield key.append
         if not isinstance(key[0], (int, float, str, bool, StandIn)):
             raise Damaged("a table in it has a key that is none")
-        yield lambda value, name=key[0]: table.__setitem__(name, value)
+        yield partial(table.__setitem__, key[0])
 
 
 def _dtype(kind: str) -> torch.dtype:

@@ -117,9 +117,15 @@ def test_hdgans_sizes_are_told_by_shapes(sizes: dict[str, Any], tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_reader_of_captions_makes_a_bundle_that_reads_captions(tmp_path: Path) -> None:
-    text = {"text_size": 8, "first_width": 4, "second_width": 4, "recurrent_size": 4}
     sizes = stackgan1.Settings(
-        LETTERS, **text, generator_width=2, first_px=8, condition_size=3, noise_size=4
+        LETTERS,
+        text_size=8,
+        first_width=4,
+        second_width=4,
+        recurrent_size=4,
+        recurrence="relu",
+        generator_width=2,
+        first_px=8,
     )
     networks = stackgan1.networks(sizes)
     files = {}

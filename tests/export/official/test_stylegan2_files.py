@@ -121,9 +121,12 @@ def test_a_pickle_of_nvidia_gives_the_same_generator(
 
 @pytest.mark.slow
 def test_a_training_becomes_a_bundle_with_its_latents(tmp_path: Path) -> None:
-    out = tmp_path / "stylegan2.t2i"
-    done = typed("stylegan2", f"--weights={training(tmp_path)}", f"--out={out}")
+    out, kept = tmp_path / "stylegan2.t2i", tmp_path / "kept.safetensors"
+    order = ["stylegan2", f"--weights={training(tmp_path)}", f"--save-weights={kept}"]
+    done = typed(*order, f"--out={out}")
     assert done.exit_code == 0, done.output
+    assert kept.is_file()
+    assert "is there already" in refused(*order, f"--out={out}", status=2)
     bundle = Bundle.load(out)
     assert (bundle.manifest.image_px, bundle.manifest.pixels) == (32, "round")
     z = CASE.inputs()["z"]
