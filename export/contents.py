@@ -104,9 +104,14 @@ def training_of(trained: Trained) -> bundle.Training:
             name: replace(need, origin=_portable(need.origin))
             for name, need in recipe.needs.items()
         },
-        checkpoint=hashlib.sha256(trained.run.weights.read_bytes()).hexdigest(),
+        checkpoint=_sha256(trained.run.weights),
         images_seen=recipe.images_seen,
     )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _portable(origin: str) -> str:
@@ -138,7 +143,7 @@ def _manifest(
         classes=recipe.classes,
         noise=host.noise,
         graphs=graphs,
-        pixels=host.pixels,
+        pixels=trained.pixels or host.pixels,
         image_px=host.image_px,
         proof=proof,
         preview=None,
