@@ -36,6 +36,8 @@ class Kind:
     """What is asked of its shapes, where names do not tell it from others."""
     amended: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     """What is done to tensors of these names."""
+    remark: Callable[[Shapes], str] = lambda shapes: ""
+    """What else its shapes tell people, such as for which data it was made."""
 
     def is_in(self, shapes: Shapes) -> bool:
         return all(mark in shapes for mark in self.marks) and self.fits(shapes)
@@ -76,8 +78,10 @@ class Recognised:
 
     def told(self) -> str:
         """What it is, and its sizes, in a line."""
-        sizes = self.sizes.items() if self.kind else {}.items()
-        return ", ".join([self.title, *(f"{key} {value}" for key, value in sizes)])
+        if self.kind is None:
+            return self.title
+        sizes = [f"{key} {value}" for key, value in self.sizes.items() if key != "vocabulary"]
+        return ", ".join(filter(None, [self.title, self.kind.remark(self.bare), *sizes]))
 
     @property
     def sizes(self) -> dict[str, Any]:
