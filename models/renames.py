@@ -6,6 +6,7 @@ out: it is of no use to our network.
 """
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import torch
@@ -46,6 +47,17 @@ def new_name(official: str, table: Mapping[str, str]) -> str | None:
     return None
 
 
+def old_name(ours: str, table: Mapping[str, str]) -> str:
+    """The first official name that a table makes ours of; ours itself where there is none."""
+    parts = ours.split(".")
+    for end in range(len(parts), 0, -1):
+        for official, own in table.items():
+            name = ".".join([official, *parts[end:]])
+            if own == ".".join(parts[:end]) and new_name(name, table) == ours:
+                return name
+    return ours
+
+
 def load(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Copy weights under our names into a network, cast to the network's own types.
 
@@ -59,8 +71,15 @@ def load(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
             own[key].copy_(weight)
 
 
-def check(network: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def check(
+    network: nn.Module,
+    shapes: Mapping[str, tuple[int, ...]],
+    table: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Compare weights that are told by their shapes with those of a network.
+
+    Args:
+        table: by which they were renamed; errors give the official names.
 
     Counters of batches may be absent: checkpoints older than them lack them, and with a fixed
     momentum nothing reads them.
@@ -72,14 +91,18 @@ def check(network: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     missing = [k for k in own if k not in shapes and not k.endswith("num_batches_tracked")]
     left_over = [key for key in shapes if key not in own]
     if missing or left_over:
-        wrong = [f"missing {_few(missing)}"] if missing else []
-        wrong += [f"left over {_few(left_over)}"] if left_over else []
+        told = (("missing", missing), ("left over", left_over))
+        wrong = [
+            f"{what} {_few([old_name(each, table) for each in names])}"
+            for what, names in told
+            if names
+        ]
         raise ExportError(
             f"the weights do not fit the network: {'; '.join(wrong)}",
             hint="the settings (stages, residual blocks, variant) must be those of the training",
         )
     unequal = [
-        f"{key} is {shape}, not {tuple(own[key].shape)}"
+        f"{old_name(key, table)} is {shape}, not {tuple(own[key].shape)}"
         for key, shape in shapes.items()
         if shape != tuple(own[key].shape)
     ]

@@ -34,20 +34,10 @@ def official_state(network: nn.Module, table: Mapping[str, str]) -> State:
     """A state dict under official names, filled as the goldens are."""
     state: State = OrderedDict()
     for name, value in network.state_dict().items():
-        official = official_name(name, table)
+        official = renames.old_name(name, table)
+        assert renames.new_name(official, table) == name
         state[official] = torch.from_numpy(fill.fill(official, tuple(value.shape)))
     return state
-
-
-def official_name(ours: str, table: Mapping[str, str]) -> str:
-    """The first name that a table makes ours of."""
-    parts = ours.split(".")
-    for end in range(len(parts), 0, -1):
-        for official, own in table.items():
-            name = ".".join([official, *parts[end:]])
-            if own == ".".join(parts[:end]) and renames.new_name(name, table) == ours:
-                return name
-    raise AssertionError(f"{ours} has no official name")
 
 
 def parallel(state: State) -> State:

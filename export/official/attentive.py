@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from t2i.export.official.kinds import Kind, Part, Shapes, count
-from t2i.export.official.published import Published
+from t2i.export.official.published import PUBLISHED_WORDS, Published
 from t2i.models import attngan, controlgan, damsm, dmgan, mirrorgan
 
 
@@ -45,12 +45,27 @@ def with_unknown(embedding: Tensor) -> Tensor:
     return torch.cat([embedding, embedding.new_zeros(1, embedding.shape[1])])
 
 
+def words_told(shapes: Shapes) -> str:
+    words = shapes["encoder.weight"][0]
+    known = PUBLISHED_WORDS.get(words)
+    return f"{words:,} words, as in {known}" if known else f"{words:,} words"
+
+
+def data_told(shapes: Shapes) -> str:
+    """AttnGAN's generators of two data sets differ in their sizes."""
+    sizes = generator_sizes(shapes)
+    known = {(32, 2): "CUB", (48, 3): "COCO"}
+    data = known.get((sizes["generator_width"], sizes["residuals"]))
+    return f"of the size for {data}" if data else ""
+
+
 TEXT = Kind(
     "DAMSM's text encoder",
     damsm.RENAMES["text"],
     ("encoder.weight", "rnn.weight_hh_l0"),
     text_sizes,
     amended={"encoder.weight": with_unknown},
+    remark=words_told,
 )
 IMAGE = Kind(
     "DAMSM's image encoder",
@@ -60,8 +75,11 @@ IMAGE = Kind(
 )
 
 
+_MARKS = ("ca_net.fc.weight", "h_net1.fc.0.weight")
+
+
 def _generator(title: str, names: Mapping[str, str], *marks: str) -> Kind:
-    return Kind(title, names, ("ca_net.fc.weight", "h_net1.fc.0.weight", *marks), generator_sizes)
+    return Kind(title, names, (*_MARKS, *marks), generator_sizes)
 
 
 DMGAN = _generator("DM-GAN's generator", dmgan.RENAMES["generator"], "h_net2.key.0.weight")
@@ -73,7 +91,13 @@ CONTROLGAN = _generator(
     controlgan.RENAMES["generator"],
     "h_net2.channel_att.conv_context2.weight",
 )
-ATTNGAN = _generator("AttnGAN's generator", attngan.RENAMES["generator"])
+ATTNGAN = Kind(
+    "AttnGAN's generator",
+    attngan.RENAMES["generator"],
+    _MARKS,
+    generator_sizes,
+    remark=data_told,
+)
 DMGAN_CRITIC = Kind(
     "a critic of DM-GAN",
     dmgan.RENAMES["critic"],

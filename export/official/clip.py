@@ -50,6 +50,7 @@ CLIP = Kind(
     {**clip.RENAMES["clip"], **dict.fromkeys(NOTES, "")},
     ("visual.conv1.weight", "token_embedding.weight", "text_projection"),
     sizes,
+    remark=lambda shapes: f"{shapes['token_embedding.weight'][0]:,} ids",
 )
 
 KINDS = (CLIP,)

@@ -6,9 +6,10 @@ from typing import Any
 
 from t2i.export.official.kinds import Recognised, recognise
 from t2i.export.official.natures import nature_of
+from t2i.export.official.published import PUBLISHED_WORDS
 from t2i.export.official.table import KINDS, PUBLISHED
 from t2i.export.official.tables import open_checkpoint
-from t2i.export.official.vocabulary import PUBLISHED_WORDS, read_words
+from t2i.export.official.vocabulary import read_words
 from t2i.models.renames import new_name
 from t2i.runtime.errors import ExportError
 

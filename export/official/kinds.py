@@ -1,11 +1,13 @@
 """Kinds of networks that are published: told from each other by the names of their tensors."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from t2i.export.official.stored import Shape, Table
 from t2i.export.official.tables import Checkpoint
@@ -34,6 +36,8 @@ class Kind:
     """What is asked of its shapes, where names do not tell it from others."""
     amended: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     """What is done to tensors of these names."""
+    remark: Callable[[Shapes], str] = lambda shapes: ""
+    """What else its shapes tell people, such as for which data it was made."""
 
     def is_in(self, shapes: Shapes) -> bool:
         return all(mark in shapes for mark in self.marks) and self.fits(shapes)
@@ -59,6 +63,7 @@ class Part:
 class Recognised:
     """A table of a checkpoint, and what it is."""
 
+    path: Path
     name: str
     """Where in the file."""
     table: Table
@@ -73,8 +78,10 @@ class Recognised:
 
     def told(self) -> str:
         """What it is, and its sizes, in a line."""
-        sizes = self.sizes.items() if self.kind else {}.items()
-        return ", ".join([self.title, *(f"{key} {value}" for key, value in sizes)])
+        if self.kind is None:
+            return self.title
+        sizes = [f"{key} {value}" for key, value in self.sizes.items() if key != "vocabulary"]
+        return ", ".join(filter(None, [self.title, self.kind.remark(self.bare), *sizes]))
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -87,7 +94,7 @@ class Recognised:
             return self.kind.sizes(self.bare)
         except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
             raise ExportError(
-                f"{self.kind.title} cannot have these shapes: {error} is missing or odd",
+                f"{self.path}: {self.kind.title} cannot have these shapes: {error}",
                 hint="the file is damaged, or of a variant that is not known here",
             ) from error
 
@@ -111,12 +118,12 @@ def bare(shapes: Shapes) -> dict[str, Shape]:
 
 def recognise(checkpoint: Checkpoint, kinds: Sequence[Kind]) -> list[Recognised]:
     """What the tables of a checkpoint are, in its order."""
-    return [
-        Recognised(
-            name, table, next((each for each in kinds if each.is_in(bare(table.shapes))), None)
-        )
-        for name, table in checkpoint.tables.items()
-    ]
+    found = []
+    for name, table in checkpoint.tables.items():
+        shapes = bare(table.shapes)
+        kind = next((each for each in kinds if each.is_in(shapes)), None)
+        found.append(Recognised(checkpoint.path, name, table, kind))
+    return found
 
 
 def choose(checkpoint: Checkpoint, part: Part, kinds: Sequence[Kind]) -> Recognised:
@@ -150,7 +157,17 @@ def renamed(found: Recognised) -> "Renamed":
     """
     assert found.kind is not None
     official = {name: name for name in found.table}
-    return Renamed(found, renames.rename(official, found.kind.names))
+    with _naming(found.path):
+        return Renamed(found, renames.rename(official, found.kind.names))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file does not fit."""
+    try:
+        yield
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}", hint=error.hint) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,14 +177,20 @@ class Renamed(Mapping[str, Tensor]):
     found: Recognised
     official: Mapping[str, str]
 
-    @property
-    def shapes(self) -> dict[str, Shape]:
-        """Told without reading them."""
+    def check(self, network: nn.Module) -> None:
+        """Compare their shapes with a network's; none is read.
+
+        Raises:
+            ExportError: one is missing, left over, or of another shape.
+        """
+        assert self.found.kind is not None
         official = self.found.table.shapes
         hollow = {
             ours: torch.empty(official[name], device="meta") for ours, name in self.official.items()
         }
-        return {ours: tuple(self._amended(ours, each).shape) for ours, each in hollow.items()}
+        shapes = {ours: tuple(self._amended(ours, each).shape) for ours, each in hollow.items()}
+        with _naming(self.found.path):
+            renames.check(network, shapes, self.found.kind.names)
 
     def __getitem__(self, name: str) -> Tensor:
         return self._amended(name, self.found.table[self.official[name]])

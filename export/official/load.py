@@ -113,7 +113,7 @@ def _filled(models: Any, sizes: Any, weights: Mapping[str, Renamed]) -> dict[str
             hint="the file is damaged, or of a variant that is not known here",
         ) from error
     for prefix, each in weights.items():
-        renames.check(hollow[prefix], each.shapes)
+        each.check(hollow[prefix])
     built: dict[str, nn.Module] = models.networks(sizes)
     networks = {prefix: built[prefix] for prefix in weights}
     for prefix, network in networks.items():

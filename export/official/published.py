@@ -6,6 +6,13 @@ from typing import Any, Literal
 
 from t2i.export.official.kinds import Part
 
+PUBLISHED_WORDS = {
+    5450: "AttnGAN's captions.pickle for CUB",
+    5453: "MirrorGAN's bird_captions.pickle",
+    27297: "AttnGAN's captions.pickle for COCO",
+}
+"""By how many words they list, the end of a caption included."""
+
 Reads = Literal["words", "characters", "pairs", "nothing"]
 
 

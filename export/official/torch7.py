@@ -34,7 +34,7 @@ class Torch7:
         self.path = path
         self.seen: dict[int, Any] = {}
         with path.open("rb") as self.file:
-            self.left = self.file.seek(0, 2)
+            self.end = self.file.seek(0, 2)
             self.file.seek(0)
             self.tree = self._values()
 
@@ -161,7 +161,7 @@ class Torch7:
         Raises:
             Damaged: there is not so much left.
         """
-        if size < 0 or self.file.tell() + size > self.left:
+        if size < 0 or self.file.tell() + size > self.end:
             raise Damaged("it ends too early")
         self.file.seek(size, 1)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from t2i.export.official import pickles
 from t2i.export.official.natures import explained, nature_of
-from t2i.export.official.published import Reads
+from t2i.export.official.published import PUBLISHED_WORDS, Reads
 from t2i.runtime.bytepairs import byte_pair_tokenizer, official_merges
 from t2i.runtime.errors import ExportError
 from t2i.runtime.runs import TextSettings
@@ -26,12 +26,6 @@ FROM_FILES: dict[Reads, str] = {
 WORDS = 25
 """Most words of a caption, as many as AttnGAN's code keeps of one at evaluation (CUB)."""
 LETTERS = 201
-PUBLISHED_WORDS = {
-    5450: "AttnGAN's captions.pickle for CUB",
-    5453: "MirrorGAN's bird_captions.pickle",
-    27297: "AttnGAN's captions.pickle for COCO",
-}
-"""By how many words they list, the end of a caption included."""
 
 
 @dataclass(frozen=True)

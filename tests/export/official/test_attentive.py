@@ -70,6 +70,7 @@ def test_attngans_files_become_a_bundle_that_draws_the_official_pictures(
     done = typed("attngan", f"--weights={file}", *text, f"--out={out}")
     assert done.exit_code == 0, done.output
     assert "AttnGAN's generator, text_size 256" in done.stderr
+    assert "DAMSM's text encoder, 40 words" in done.stderr
     bundle = Bundle.load(out)
     assert (bundle.manifest.precision, bundle.manifest.pixels) == ("fp32", "truncate")
     assert bundle.manifest.training is not None
@@ -114,13 +115,17 @@ def test_attndcgans_file_gives_the_official_picture(
 
 
 @pytest.mark.slow
-def test_damsms_files_become_the_networks_of_r_precision(text: list[str], tmp_path: Path) -> None:
+def test_damsms_files_become_the_bundle_of_r_precision(text: list[str], tmp_path: Path) -> None:
     case = CASES["image_encoder_256_align_true"]  # as AttnGAN's encoders were trained
     weights = save_legacy(state_of(case), tmp_path / "image_encoder200.pth")
-    loaded = load("damsm", files(weights, text))
-    with torch.no_grad():
-        seen = loaded.networks["image"](torch.from_numpy(case.inputs()["x"]))
-    case.check({"features": seen.regions.numpy(), "cnn_code": seen.code.numpy()})
+    out = tmp_path / "damsm.t2i"
+    done = typed("damsm", f"--weights={weights}", *text, f"--out={out}")
+    assert done.exit_code == 0, done.output
+    bundle = Bundle.load(out)
+    check_text(open_session(bundle, "text", device="cpu", threads=1))
+    session = open_session(bundle, "image", device="cpu", threads=1)
+    seen = session.run({"image": case.inputs()["x"]}, ["regions", "code"])
+    case.check({"features": seen["regions"], "cnn_code": seen["code"]})
 
 
 SMALL = {"text_size": 256, "generator_width": 4, "residuals": 1, "first_px": 8, "noise_size": 5}
@@ -182,6 +187,14 @@ def test_relatives_are_told_from_each_other(system: str, other: str, tmp_path: P
     if system != other:
         order = (f"--weights={file}", f"--text-weights={file}", f"--vocabulary={file}")
         assert f"holds {table['kind']}, not" in refused(system, *order)
+
+
+@pytest.mark.parametrize(("words", "data"), [(5450, "CUB"), (27297, "COCO")])
+def test_the_data_of_published_files_are_told(words: int, data: str, tmp_path: Path) -> None:
+    sizes = damsm.Settings(words, embedding=1, text_size=2)
+    encoder = official_state(damsm.TextEncoder(sizes), damsm.RENAMES["text"])
+    said = typed("--inspect", save(encoder, tmp_path / "text_encoder.pth")).stdout
+    assert f"{words:,} words, as in AttnGAN's captions.pickle for {data}" in said
 
 
 @pytest.mark.parametrize(
@@ -274,8 +287,14 @@ def test_a_weight_that_is_missing_or_of_another_shape_is_named(
     _, generator = saved("attngan", tmp_path)
     state = official_state(generator, attngan.RENAMES["generator"])
     for change, wrong in (
-        ({"img_net3.img.0.weight": None}, "missing heads.2.0.weight"),
-        ({"h_net3.att.conv_context.weight": torch.ones(3, 3, 1, 1)}, "is (3, 3, 1, 1), not"),
+        (
+            {"img_net3.img.0.weight": None},
+            "altered.pth: the weights do not fit the network: missing img_net3.img",
+        ),
+        (
+            {"h_net3.att.conv_context.weight": torch.ones(3, 3, 1, 1)},
+            "h_net3.att.conv_context.weight is (3, 3, 1, 1), not (4, 256, 1, 1)",
+        ),
         ({"h_net4.strange": torch.ones(1)}, "no place for: h_net4.strange"),
     ):
         altered = {k: v for k, v in {**state, **change}.items() if v is not None}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from golden import Case, cases
-from official_files import State, official_name, refused, save, save_legacy, typed
+from official_files import State, refused, save, save_legacy, typed
 
 from t2i.export.official.inspection import inspect
 from t2i.export.official.load import Files, load
@@ -65,7 +65,7 @@ def test_of_a_training_the_averaged_generator_is_taken(tmp_path: Path) -> None:
 def nvidia_state() -> State:
     """The same weights under NVIDIA's names, and what its networks hold beside them."""
     ours = renames.rename(state_of(CASE), stylegan2.RENAMES["generator"])
-    named = {official_name(name, NVIDIA.names): value for name, value in ours.items()}
+    named = {renames.old_name(name, NVIDIA.names): value for name, value in ours.items()}
     for name, value in named.items():
         if name.endswith("torgb.bias"):
             named[name] = value[0, :, 0, 0]
