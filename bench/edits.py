@@ -22,9 +22,10 @@ from t2i.runtime.score.edits import EDITS, RENDERED, Edit, Looks, described
 from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.locality import PARTS, Locality
 from t2i.runtime.score.metrics import METRICS
+from t2i.runtime.score.parts import Shown
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.sets import SetMetric, Setting, show
-from t2i.runtime.score.sources import Caption, Shown, Whole
+from t2i.runtime.score.sources import Caption, Whole
 from t2i.runtime.text import words_of
 from t2i.train.data.birds import attributes
 from t2i.train.data.birds.attributes import Facts, combinations, complete, facts_of, split_of

@@ -27,10 +27,11 @@ from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.frechet import Moments
 from t2i.runtime.score.memory import key_of
 from t2i.runtime.score.metrics import METRICS
+from t2i.runtime.score.parts import Shown
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.references import CAPTIONS, RENDERED, SEEN
 from t2i.runtime.score.sets import Captions, SetMetric, Setting, show
-from t2i.runtime.score.sources import Caption, Shown, Whole
+from t2i.runtime.score.sources import Caption, Whole
 from t2i.runtime.sessions import Arrays
 from t2i.train.data.birds.attributes import Facts, complete
 from t2i.train.data.birds.cache import Series

@@ -1,22 +1,17 @@
-"""`t2i-export`: parse, call, report."""
+"""`t2i-export`: parse, and call."""
 
-from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2i.models.catalog import CATALOG
-from t2i.runtime import places, terminal
-from t2i.runtime.bundle import Bundle
+from t2i.runtime import terminal
 from t2i.runtime.errors import ExportError, UsageError
 
 if TYPE_CHECKING:
     from t2i.export.precision import Precision
-    from t2i.export.publish import Request
-    from t2i.export.trained import Trained
 
 EXAMPLES = """\b
 Examples:
@@ -25,6 +20,9 @@ t2i-export attngan --fp16                            # computes in fp16, for CUD
 t2i-export clip --int8                               # a quarter of the file, for CPUs
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
 t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID looks with
+t2i-export attngan --weights G.pth --text-weights T.pth --vocabulary captions.pickle   # official
+t2i-export --inspect netG_epoch_600.pth              # what a file is; writes nothing
+t2i-export --weights vgg16.pth --save-weights vgg16.safetensors   # what trainings read
 t2i-export attngan --single-file                     # one .onnx: captions in, pixels out
 t2i-export --bundle birds --single-file              # the same of a bundle that is there
 t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed
@@ -42,18 +40,38 @@ bundle draws. With --attention it also says which words the last attention looke
 """
 
 ONNX = ("onnx", "onnxruntime")
+TORCH = (*ONNX, "onnxscript", "safetensors", "torch")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 System = Annotated[
-    str | None,
-    typer.Argument(help=f"What to export: {', '.join(CATALOG)}.", show_default=False),
+    str | None, typer.Argument(help=f"What to export: {', '.join(CATALOG)}.", show_default=False)
 ]
 RunFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
 ]
 Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Official weights, in place of a run.")
+]
+TextWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Official weights of what reads captions.")
+]
+ImageWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Official weights of what sees pictures.")
+]
+Words = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The vocabulary that these were trained with.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting that official files do not tell."),
+]
+SaveWeights = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write weights too, for trainings: NAME.safetensors."),
+]
+Inspect = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Say what a file of weights is, and stop.")
 ]
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
@@ -84,6 +102,12 @@ def export(
     *,
     run: RunFolder = None,
     weights: Weights = None,
+    text_weights: TextWeights = None,
+    image_weights: ImageWeights = None,
+    vocabulary: Words = None,
+    changes: Changes = None,
+    save_weights: SaveWeights = None,
+    inspect: Inspect = None,
     fp32: Fp32 = False,
     fp16: Fp16 = False,
     int8: Int8 = False,
@@ -96,128 +120,40 @@ def export(
 ) -> None:
     with terminal.explaining_errors():
         precision = _precision(fp32=fp32, fp16=fp16, int8=int8)
-        if run and weights:
-            raise UsageError("weights come from a run or from a file", hint="leave out one of them")
+        _require_packages(*(ONNX if bundle else TORCH))
+        from t2i.export import actions  # after parsing: --help must not wait for torch
+
+        where = actions.Where(out, force, as_json)
+        files = (weights, text_weights, image_weights, vocabulary)
+        given = actions.Given(*files, changes=tuple(changes or ()))
+        source = actions.Source(system, run, given)
         if attention and not single_file:
             raise UsageError("--attention belongs to --single-file", hint="pass both, or neither")
-        file = File(out, attention, force, as_json)
-        if bundle is not None:
-            if system or run or weights or precision or not single_file:
-                raise UsageError(
-                    "--bundle names a bundle that is there, and makes a single file of it",
-                    hint=f"t2i-export --bundle {bundle} --single-file",
-                )
-            _require_packages(*ONNX)
-            _write_single(Bundle.load(places.find(bundle)), file)
-            return
-        if system is None:
-            raise UsageError("no system is named", hint=f"known are: {', '.join(CATALOG)}")
-        _require_packages(*ONNX, "onnxscript", "safetensors", "torch")
-        from t2i.export.publish import Request, export  # after parsing: --help must not wait
-
-        request = Request(_trained(system, run, weights), precision, out, force)
-        if single_file:
-            file.refuse_what_is_there(replace(request, out=None).name)
-            with TemporaryDirectory() as folder:
-                draft = Path(folder) / replace(request, out=None).path.name
-                _write_single(export(replace(request, out=draft)), file)
-        else:
-            _tell(request, export(request), as_json=as_json)
-
-
-@dataclass(frozen=True)
-class File:
-    """How a single file is asked for."""
-
-    out: Path | None
-    attention: bool
-    force: bool
-    as_json: bool
-
-    def path(self, name: str) -> Path:
-        path = self.out or Path(name)
-        return path.with_name(path.name.removesuffix(".onnx") + ".onnx")
-
-    def refuse_what_is_there(self, name: str) -> None:
-        """Raises ExportError where there is something that may not be replaced."""
-        path = self.path(name)
-        if path.is_dir() or (path.exists() and not self.force):
-            raise ExportError(
-                f"{path} is there already",
-                hint="choose another place with --out"
-                if path.is_dir()
-                else "replace it with --force, or choose another --out",
+        if inspect:
+            actions.inspect(inspect, as_json=as_json)
+        elif bundle and (source != actions.Source() or precision or not single_file):
+            raise UsageError(
+                "--bundle names a bundle that is there, and makes a single file of it",
+                hint=f"t2i-export --bundle {bundle} --single-file",
             )
+        elif bundle:
+            actions.single_file_of(bundle, where, attention=attention)
+        elif weights and save_weights and not system:
+            actions.convert(weights, save_weights, force=force)
+        else:
+            wanted = actions.request(source, precision, where)
+            if save_weights:
+                actions.keep(wanted, save_weights)
+            if single_file:
+                actions.single_file(wanted, where, attention=attention)
+            else:
+                actions.bundle(wanted, where)
 
 
 def _precision(*, fp32: bool, fp16: bool, int8: bool) -> "Precision | None":
     if fp32 + fp16 + int8 > 1:
         raise UsageError("--fp32, --fp16 and --int8 exclude each other", hint="pass one of them")
     return "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
-
-
-def _write_single(bundle: Bundle, file: File) -> None:
-    from t2i.export import single_file  # after parsing
-
-    path = file.path(bundle.name)
-    file.refuse_what_is_there(bundle.name)
-    single_file.write(bundle, path, attention=file.attention)
-    if file.as_json:
-        sizes = {"path": str(path), "bundle": bundle.sha256, "bytes": path.stat().st_size}
-        terminal.print_json({"name": bundle.name, **sizes})
-        return
-    terminal.report(
-        f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB), which draws what {bundle.name} draws"
-    )
-
-
-def _tell(request: "Request", bundle: Bundle, *, as_json: bool) -> None:
-    from t2i.export.pages import captions
-
-    if as_json:
-        terminal.print_json(_record(request, bundle))
-        return
-    model = request.path if request.out else request.name
-    tried = [f't2i-run --model {model} "{caption}"' for caption in captions(bundle)]
-    if any(graph.role == "caption" for graph in bundle.manifest.graphs):
-        tried.append(f"t2i-run --model {model} --describe PICTURE")
-    terminal.report(_sentence(request, bundle), next=[*tried, "t2i-run --list"][0])
-
-
-def _trained(system: str, run: Path | None, weights: Path | None) -> "Trained":
-    from t2i.export import official, trained
-
-    if weights:
-        terminal.say(f"{system}, official weights, from {weights}")
-        return official.load(system, weights)
-    found = trained.find_run(system, run)
-    terminal.say(f"{system}, preset {found.recipe.preset}, from {found.folder}")
-    return trained.load(found)
-
-
-def _record(request: "Request", bundle: Bundle) -> dict[str, object]:
-    manifest = bundle.manifest
-    return {
-        "name": bundle.name,
-        "path": str(request.path),
-        "sha256": bundle.sha256,
-        "precision": manifest.precision,
-        "bytes": _bytes(request.path),
-        "worst": manifest.check.worst,
-        "tolerance": manifest.check.tolerance,
-    }
-
-
-def _sentence(request: "Request", bundle: Bundle) -> str:
-    check, size = bundle.manifest.check, _bytes(request.path) / 1e6
-    return (
-        f"wrote {request.path} ({size:.1f} MB, {bundle.manifest.precision}, at most "
-        f"{check.worst:.1e} from PyTorch, {check.tolerance:.1e} is allowed)"
-    )
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _require_packages(*names: str) -> None:

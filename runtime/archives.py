@@ -1,4 +1,4 @@
-"""A folder, or the same as one zip: named files of bounded size, read whole."""
+"""A folder, or the same as one zip, or in memory: named files of bounded size, read whole."""
 
 import stat
 from dataclasses import dataclass
@@ -75,6 +75,21 @@ class Zip:
             RuntimeError,
         ) as error:
             raise BundleError(f"{self.path.name} is a damaged zip: {error}", hint=AGAIN) from error
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Files in memory, as they came from another machine."""
+
+    path: Path
+    """Where they came from; nothing need lie there here."""
+    files: dict[str, bytes]
+
+    def read(self, name: str, limit: int) -> bytes:
+        """As `Folder.read`."""
+        if name not in self.files:
+            raise BundleError(f"{self.path.name} has no {name}", hint=AGAIN)
+        return _within(self.files[name], limit, name, self.path)
 
 
 def open_archive(path: Path) -> Folder | Zip:

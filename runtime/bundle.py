@@ -6,7 +6,7 @@ no file name is parsed, nothing is retyped. These dataclasses are its only defin
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -202,7 +202,7 @@ class Bundle:
     manifest: Manifest
     sha256: str
     """Of `manifest.json`, which holds the hashes of all other files: the hash of the bundle."""
-    archive: archives.Folder | archives.Zip
+    archive: archives.Folder | archives.Zip | archives.Carried
 
     @classmethod
     def load(cls, path: Path) -> "Bundle":
@@ -221,6 +221,11 @@ class Bundle:
     @property
     def name(self) -> str:
         return self.manifest.name
+
+    def carried(self) -> "Bundle":
+        """The same with all its files in memory, so that it can be sent to another machine."""
+        files = {name: self.read(name) for name in self.files}
+        return replace(self, archive=archives.Carried(self.archive.path, files))
 
     @property
     def files(self) -> dict[str, tuple[str, int | None]]:

@@ -5,6 +5,7 @@ T2IError                exit status 1
 ├── BundleError         a bundle is missing, damaged, or newer than this program
 ├── TextError           a caption with nothing in it that can be drawn
 ├── DeviceError         the asked device cannot be used
+├── BusyError           more waits to be drawn than there is room for
 ├── PictureError        a picture cannot be read or written
 ├── DataError           a data set is not what its layout promises
 ├── TrainingError       a run cannot go on: a loss that is not finite, a damaged checkpoint
@@ -12,6 +13,7 @@ T2IError                exit status 1
 └── ScoreError          a metric cannot be computed from what was given
 """
 
+import functools
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -24,6 +26,10 @@ class T2IError(Exception):
     def __init__(self, message: str, *, hint: str) -> None:
         super().__init__(message)
         self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Other processes must be able to send one here."""
+        return functools.partial(type(self), hint=self.hint), self.args
 
 
 class UsageError(T2IError):
@@ -39,6 +45,10 @@ class TextError(T2IError):
 
 
 class DeviceError(T2IError):
+    pass
+
+
+class BusyError(T2IError):
     pass
 
 

@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, PngImagePlugin, features
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError, features
 
 import t2i
 from t2i.runtime.errors import PictureError
@@ -215,8 +215,11 @@ def decode_picture(file: Path | IO[bytes], where: str) -> Pixels:
     except (PictureError, FileNotFoundError):
         raise
     except Exception as error:
+        # Pillow names the file, or where in memory it lies.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "its format is not known" if unknown else error
         raise PictureError(
-            f"{where} cannot be read as a picture: {error}",
+            f"{where} cannot be read as a picture: {reason}",
             hint=f"pass a whole file of one of the formats {', '.join(FORMATS)}",
         ) from error
 

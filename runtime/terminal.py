@@ -8,9 +8,11 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from time import monotonic
 from typing import Any, Protocol, TextIO
 
@@ -32,6 +34,8 @@ def explaining_errors() -> Iterator[None]:
 
     What is a mistake of ours keeps its traceback.
     """
+    # Of pictures that are too large we say so ourselves.
+    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
     try:
         yield
     except T2IError as error:
@@ -160,9 +164,17 @@ class _Lines:
         due = 2 * self.said if self.total is None else self.said + self.total / 10
         last = self.done == self.total and self.said > 0
         if last or (self.done >= due and monotonic() > self.since + SOON_SECONDS):
+            of = left = ""
+            if self.total is not None:
+                of = f" of {self.total:,}"
+                left = f" · {self._left(self.total)} left" if self.done < self.total else ""
             self.said, self.since = self.done, monotonic()
-            of = f" of {self.total:,}" if self.total is not None else ""
-            say(f"{self.what}: {self.done:,}{of}{f' · {note}' if note else ''}")
+            say(f"{self.what}: {self.done:,}{of}{left}{f' · {note}' if note else ''}")
+
+    def _left(self, total: int) -> timedelta:
+        """How long the rest takes at the pace since the last line: what was remembered was fast."""
+        pace = (monotonic() - self.since) / (self.done - self.said)
+        return timedelta(seconds=round(pace * (total - self.done)))
 
 
 def _cell(value: object) -> str:

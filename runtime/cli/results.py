@@ -7,7 +7,7 @@ from typing import Any
 from t2i.runtime import terminal
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.records import RecordError, encode, loads
-from t2i.runtime.score.protocol import Part, Result, differences
+from t2i.runtime.score.protocol import Part, Result, differences, digits
 
 PARTS = ("part", "share", "95 %", "of")
 HEADS = {"attributes": ("what is said", "seen", *PARTS[2:])}
@@ -19,18 +19,18 @@ def tell(result: Result, *, as_json: bool) -> None:
     if as_json:
         terminal.print_json(encode(result))
         return
-    spread = "" if result.spread is None else f" ± {_digits(result.spread)}"
+    spread = "" if result.spread is None else f" ± {digits(result.spread)}"
     interval = ""
     if result.interval:
         low, high = result.interval
-        interval = f" ({_digits(low)} … {_digits(high)})"
+        interval = f" ({digits(low)} … {digits(high)})"
     unit = f" {result.unit}" if result.unit else ""
-    terminal.report(f"{result.called} {_digits(result.value)}{spread}{interval}{unit}")
+    terminal.report(f"{result.called} {digits(result.value)}{spread}{interval}{unit}")
     if len(result.parts) == 1:
         (part,) = result.parts
-        terminal.report(f"{part.name} {_digits(part.value)}")
+        terminal.report(f"{part.name} {digits(part.value)}")
     elif result.parts and not any(part.interval for part in result.parts):
-        rows = [(part.name, _digits(part.value), part.count) for part in result.parts]
+        rows = [(part.name, digits(part.value), part.count) for part in result.parts]
         terminal.table(("part", "value", "of"), rows)
     elif result.parts:
         rendered = any(part.rendered is not None for part in result.parts)
@@ -53,7 +53,7 @@ def compare(results: Sequence[Result], path: Path) -> None:
             continue
         change = result.value - float(before["value"])
         terminal.report(
-            f"{result.called} {_digits(float(before['value']))} in {path.name}, {change:+#.6g} now"
+            f"{result.called} {digits(float(before['value']))} in {path.name}, {change:+#.6g} now"
         )
         protocol = encode(result.protocol)
         if apart := differences(before["protocol"], protocol):
@@ -85,11 +85,6 @@ def _row(part: Part) -> tuple[str, str, str, int, str]:
     between = " … ".join(map(_percent, part.interval or ()))
     rendered = "" if part.rendered is None else _percent(part.rendered)
     return part.name, _percent(part.value), between, part.count, rendered
-
-
-def _digits(value: float) -> str:
-    """Six that count."""
-    return f"{value:#.6g}"
 
 
 def _percent(share: float) -> str:

@@ -19,6 +19,7 @@ t2i-score attributes,r-precision,diversity --model birds   # draw and score in o
 t2i-score fid --model birds --with fid=birds-features   # drawn birds beside rendered ones
 t2i-score attributes --model birds --captions test.jsonl --total 2000 --json
 t2i-score edit --model birds --total 100        # does one word change what it names, and only that?
+t2i-score ssim photographs drawings --report out.html   # curves, best and worst, on one page
 
 Score pictures.
 
@@ -48,9 +49,10 @@ edit draws captions of its own, 500 at most, before and after one word is change
 noise; --total says how many of them.
 
 Each set is a folder, a .zip or .tar of pictures, shards such as data-{000..099}.tar, or a .txt with
-a path a line. What cannot be read is left out and named. --protocol does all as a package or paper
-does. Score large sets with --resume: what networks saw is kept, so that after an interruption the
-same command goes on, and another metric need not look again.
+a path a line; or an address of any of these, such as s3://bucket/set. What cannot be read is left
+out and named. --protocol does all as a package or paper does. Score large sets with --resume: what
+was seen is kept, so that after an interruption the same command goes on, and another metric need
+not look again; and on many machines by --engine ray, which finds the same digits.
 
 For fid, REAL may be an .npz of statistics with mu and sigma. fid, kid, prdc and is look with the
 bundle inception, which you make once: t2i-export --help says how. --with METRIC=BUNDLE chooses
@@ -61,13 +63,13 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 Metrics = Annotated[str, typer.Argument(metavar="METRICS", help="With commas between them.")]
 Real = Annotated[
-    Path | None,
+    str | None,
     typer.Argument(
         metavar="[REAL]", help="Picture, folder or .npz: the reference.", show_default=False
     ),
 ]
 Fake = Annotated[
-    Path | None,
+    str | None,
     typer.Argument(
         metavar="[FAKE]",
         help="Picture or folder; alone where no reference is needed.",
@@ -140,6 +142,12 @@ Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads that decode; all by default.")
 ]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures drawn at once.")]
+Engine = Annotated[
+    str, typer.Option(metavar="NAME", help="local, or ray: on all machines of a cluster.")
+]
+Report = Annotated[
+    Path | None, typer.Option(metavar="FILE.html", help="Show it all on one page, for a browser.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a metric.")]
 
 
@@ -170,18 +178,22 @@ def score(
     threads: Threads = None,
     workers: Workers = None,
     batch_size: BatchSize = 8,
+    engine: Engine = "local",
+    report: Report = None,
     as_json: Json = False,
     version: Version = False,
 ) -> None:
     with terminal.explaining_errors():
         # What computes is imported after parsing: --help must not wait for it.
-        from t2i.runtime.cli.scoring import Request, score
+        from t2i.runtime.cli.score_request import Request
+        from t2i.runtime.cli.scoring import score
+        from t2i.runtime.score.locations import location
 
         score(
             Request(
                 metrics=tuple(metrics.split(",")),
-                real=real,
-                fake=fake,
+                real=None if real is None else location(real),
+                fake=None if fake is None else location(fake),
                 model=model,
                 captions=captions,
                 total=total,
@@ -203,6 +215,8 @@ def score(
                 threads=threads,
                 workers=workers,
                 batch_size=batch_size,
+                engine=engine,
+                report=report,
                 as_json=as_json,
             )
         )

@@ -1,9 +1,10 @@
 """What `t2i-score` does with pictures."""
 
 import io
+import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -11,140 +12,27 @@ from PIL import Image
 from t2i.runtime import noise, places, terminal
 from t2i.runtime.captions import STANDARD_INPUT, read_captions
 from t2i.runtime.cli import remarks, results
+from t2i.runtime.cli.score_request import LOCAL, Request
 from t2i.runtime.draw import load
 from t2i.runtime.errors import BundleError, ScoreError, UsageError
 from t2i.runtime.pictures import write_whole
 from t2i.runtime.score import pairs, sets
+from t2i.runtime.score import report as page
 from t2i.runtime.score.attributes import MAIN, Attributes
 from t2i.runtime.score.confusion import confusion_sheet
 from t2i.runtime.score.edits import Edited
 from t2i.runtime.score.features import INCEPTION, Extractor
-from t2i.runtime.score.fid import STATISTICS, Fid
-from t2i.runtime.score.frechet import Statistics
+from t2i.runtime.score.fid import Fid
+from t2i.runtime.score.looking import Engine, Local
 from t2i.runtime.score.memory import FILE, Memory
 from t2i.runtime.score.metrics import choose
-from t2i.runtime.score.pairs import PairMetric
+from t2i.runtime.score.pairs import PairMetric, Scores
 from t2i.runtime.score.practice import Practice, practice
 from t2i.runtime.score.protocol import Result
 from t2i.runtime.score.references import CAPTIONS, Rendered, rendered, speaks_of_birds
 from t2i.runtime.score.resize import PYTORCH_FID
 from t2i.runtime.score.sets import SetMetric, Setting, Work
-from t2i.runtime.score.sources import Drawn, Source, Stored
-
-FOLDERS = "two pictures or two folders, the reference first: `t2i-score psnr,ssim A B`"
-PICTURES = "a folder, or a bundle that draws: `t2i-score is FAKE`, `t2i-score is --model birds`"
-
-
-@dataclass(frozen=True)
-class Request:
-    """The command line, once it is parsed."""
-
-    metrics: tuple[str, ...]
-    real: Path | None
-    fake: Path | None
-    model: str | None
-    captions: str | None
-    total: int | None
-    nearest_class: bool
-    seed: int
-    against: Path | None
-    """Earlier results to compare with."""
-    statistics: Path | None
-    """Where the reference's mean and covariance are written to."""
-    protocol: str | None
-    """Name of a whole one."""
-    bootstrap: int | None
-    extrapolate: bool
-    subset: int | None
-    """Pictures of each subset that KID draws."""
-    bundles: Mapping[str, str]
-    """Which bundle looks at the pictures for a metric, where another was asked for."""
-    confusion: Path | None
-    luma: bool
-    maps: Path | None
-    strict: bool
-    resume: bool
-    """Keep what networks see, and find what they saw before."""
-    device: str
-    threads: int | None
-    workers: int | None
-    """Threads that decode pictures; as many as there are processors by default."""
-    batch_size: int
-    as_json: bool
-
-    @property
-    def reference(self) -> Source | Statistics | None:
-        """What REAL holds; a folder that stands alone is no reference."""
-        if not self.real or not (self.fake or self.model):
-            return None
-        known = self.real.suffix == STATISTICS
-        return Statistics.read(self.real) if known else self.stored(self.real)
-
-    def stored(self, path: Path) -> Stored:
-        return Stored(path, strict=self.strict, workers=self.workers)
-
-    def check(self, two: Mapping[str, PairMetric], many: Mapping[str, SetMetric]) -> None:
-        """Refuse what is wrong with the command line alone.
-
-        Raises:
-            UsageError: it contradicts itself.
-        """
-        if self.model and self.fake:
-            raise UsageError(
-                "pictures come from FAKE or from --model", hint="leave out one of them"
-            )
-        if (self.captions or self.total or self.nearest_class) and not self.model:
-            raise UsageError(
-                "--captions, --total and --nearest-class say what --model draws", hint="add --model"
-            )
-        if two and (self.model or not self.fake):
-            raise UsageError(f"{', '.join(two)}: pictures are compared two by two", hint=FOLDERS)
-        if not (self.real or self.model):
-            raise UsageError("there are no pictures to score", hint=PICTURES)
-        for wrong, message, hint in self._out_of_place(two, many):
-            if wrong:
-                raise UsageError(message, hint=hint)
-        if self.confusion and self.confusion.suffix.lower() != ".png":
-            raise UsageError(f"{self.confusion} is no .png", hint="end --confusion with .png")
-        if self.statistics and self.statistics.suffix != STATISTICS:
-            raise UsageError(f"{self.statistics} is no .npz", hint="end --statistics with .npz")
-        if self.captions and "edit" in many:
-            raise UsageError(
-                "edit changes captions of its own, of drawn birds, and reads no --captions",
-                hint="score edit by itself, without --captions",
-            )
-        for name in self.bundles:
-            if name not in many:
-                raise UsageError(
-                    f"--with {name}={self.bundles[name]}: nothing that is computed needs it",
-                    hint=f"bundles look for {', '.join(many)}" if many else "leave it out",
-                )
-
-    def _out_of_place(
-        self, two: Mapping[str, PairMetric], many: Mapping[str, SetMetric]
-    ) -> Iterator[tuple[object, str, str]]:
-        """Options, whether they are out of place beside these metrics, and what to do then."""
-        draws_maps = any(metric.draws_maps for metric in two.values())
-        known = {"fid", "is", "kid"} & set(many)
-        drop, alone = "leave it out", not many
-        yield self.luma and not two, "--luma is for metrics of pairs", drop
-        yield self.maps and not draws_maps, "--map draws what ssim sees", "add ssim to the metrics"
-        yield self.resume and alone, "--resume is for metrics of sets", drop
-        yield self.protocol and alone, "--protocol is for metrics of sets", drop
-        yield self.subset and "kid" not in many, "--subset is for kid", drop
-        yield self.extrapolate and "fid" not in many, "--extrapolate is for fid", drop
-        yield self.bootstrap and not known, "--bootstrap is for fid, is and kid", drop
-        yield self.against and self.as_json, "--against is for people to read", "leave out --json"
-        yield (
-            self.statistics and "fid" not in many,
-            "--statistics are what fid compares with",
-            "add fid to the metrics",
-        )
-        yield (
-            self.confusion and "attributes" not in many,
-            "--confusion draws what attributes sees",
-            "add attributes to the metrics",
-        )
+from t2i.runtime.score.sources import Drawn, Source
 
 
 def score(request: Request) -> None:
@@ -154,13 +42,17 @@ def score(request: Request) -> None:
     many = {name: each for name, each in chosen.items() if isinstance(each, SetMetric)}
     request.check(two, many)
     _refuse_what_is_there(request)
+    if request.report:
+        page.require()
     works = _begin(request, many) if many else []
     judges = [work.scorer for work in works if isinstance(work.scorer, Attributes)]
     for scorer in judges if request.confusion else ():
         scorer.judge.attribute(MAIN)
-    found = _pairs(request, two) if two else []
+    engine = _engine(request)
     with _remembering(request) as memory:
-        found += sets.run(works, request.batch_size, memory)
+        compared = _pairs(request, two, engine, memory) if two else None
+        found = compared.results() if compared else []
+        found += sets.run(works, request.batch_size, memory, engine)
     found.sort(key=lambda result: list(chosen).index(result.metric))
     for result in found:
         results.tell(result, as_json=request.as_json)
@@ -171,6 +63,16 @@ def score(request: Request) -> None:
     for scorer in judges:
         if request.confusion:
             _save(request.confusion, scorer)
+    if request.report:
+        _save_report(request.report, found, works, compared)
+
+
+def _engine(request: Request) -> Engine:
+    if request.engine == LOCAL:
+        return Local()
+    from t2i.runtime.score.ray import Cluster  # few need it
+
+    return Cluster(request.threads or 1)
 
 
 @contextmanager
@@ -183,7 +85,9 @@ def _remembering(request: Request) -> Iterator[Memory | None]:
         terminal.say(f"what was seen is kept in {memory.path}")
 
 
-def _pairs(request: Request, metrics: Mapping[str, PairMetric]) -> list[Result]:
+def _pairs(
+    request: Request, metrics: Mapping[str, PairMetric], engine: Engine, memory: Memory | None
+) -> Scores:
     a, b = request.real, request.fake
     assert a, "Request.check refuses other than two"
     assert b, "Request.check refuses other than two"
@@ -193,13 +97,19 @@ def _pairs(request: Request, metrics: Mapping[str, PairMetric]) -> list[Result]:
         raise ScoreError(matched.tell_alone(), hint="leave out --strict to score the others")
     if matched.alone:
         terminal.warn(matched.tell_alone())
-    names = (a.resolve().name, b.resolve().name)
-    options = pairs.Options(luma=request.luma)
-    found = pairs.score(
-        metrics, matched, options, names=names, maps=request.maps, strict=request.strict
+    found = pairs.compare(
+        metrics,
+        matched,
+        pairs.Options(luma=request.luma),
+        names=(a.resolve().name, b.resolve().name),
+        maps=request.maps,
+        strict=request.strict,
+        workers=request.workers,
+        engine=engine,
+        memory=memory,
     )
     if request.maps:
-        terminal.say(f"wrote {len(matched.pairs):,} maps to {request.maps}")
+        terminal.say(f"wrote {len(found.pairs):,} maps to {request.maps}")
     return found
 
 
@@ -241,6 +151,7 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
                 bootstrap=request.bootstrap,
                 extrapolate=request.extrapolate,
                 subset=request.subset,
+                detailed=request.report is not None,
             ),
         )
         for name, metric in metrics.items()
@@ -328,16 +239,29 @@ def _introduce(sources: Mapping[str, Source], chosen: Mapping[str, str]) -> None
             f"{', '.join(name for name in metrics if chosen[name] == bundle)} by {bundle}"
             for bundle in dict.fromkeys(chosen[name] for name in metrics)
         ]
-        terminal.say(" · ".join([f"{source.name}: {len(source):,} pictures", *by]))
+        count = f"{len(source):,} picture{'' if len(source) == 1 else 's'}"
+        terminal.say(" · ".join([f"{source.name}: {count}", *by]))
 
 
 def _refuse_what_is_there(request: Request) -> None:
     maps, confusion = request.maps, request.confusion
     if maps and maps.exists() and (not maps.is_dir() or any(maps.iterdir())):
         raise ScoreError(f"{maps} is there already", hint="choose another folder for --map")
-    for file, option in ((confusion, "--confusion"), (request.statistics, "--statistics")):
+    for file, option in (
+        (confusion, "--confusion"),
+        (request.statistics, "--statistics"),
+        (request.report, "--report"),
+    ):
         if file and file.exists():
             raise ScoreError(f"{file} is there already", hint=f"choose another {option}")
+
+
+def _save_report(
+    path: Path, found: Sequence[Result], works: Sequence[Work], compared: Scores | None
+) -> None:
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    write_whole(path, page.written(command, found, works, compared).encode())
+    terminal.say(f"wrote {path}")
 
 
 def _save(path: Path, scorer: Attributes) -> None:

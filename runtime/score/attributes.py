@@ -30,6 +30,7 @@ class Attributes:
     """Counts, for every attribute, which value was said and which is seen."""
 
     outputs = ("attributes",)
+    ranked_by = "share of what its caption states that the judge sees"
 
     def __init__(self, setting: Setting) -> None:
         """Raises ScoreError where a caption states nothing, or what the judge does not know."""
@@ -43,13 +44,22 @@ class Attributes:
             for name, values in self.values.items()
         }
         """(said, seen) by attribute."""
+        self.shares: list[float] = []
+        """Of what is said of each picture, how much is seen; 1 where nothing is."""
         self.rendered = _fitting(setting)
 
     def see(self, captions: Captions, seen: Arrays) -> None:
         for place, logits in zip(captions, seen["attributes"], strict=True):
             assert place is not None, "its source has captions"
-            for name, code in self.said[place].items():
-                self.counts[name][code, int(logits[self.places[name]].argmax())] += 1
+            said, hits = self.said[place], 0
+            for name, code in said.items():
+                seen_code = int(logits[self.places[name]].argmax())
+                self.counts[name][code, seen_code] += 1
+                hits += code == seen_code
+            self.shares.append(hits / len(said) if said else 1.0)
+
+    def by_picture(self) -> Sequence[float]:
+        return self.shares
 
     def value(self) -> Value:
         """The share of all statements, and beside it those of groups and of each attribute."""

@@ -1,5 +1,7 @@
 """CLIP score: how near pictures are to their own captions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from t2i.runtime.errors import ScoreError
@@ -13,6 +15,7 @@ class ClipScore:
     """Compares each picture with its own caption."""
 
     outputs = ("code",)
+    ranked_by = "how near it lies to its own caption"
 
     def __init__(self, setting: Setting) -> None:
         """Reads all captions.
@@ -38,6 +41,9 @@ class ClipScore:
             assert place is not None, "its source has captions"
             own = self.sentences[self.places[place]]
             self.scores.append(100 * max(0.0, float(cosines(code[None], own[None])[0, 0])))
+
+    def by_picture(self) -> Sequence[float]:
+        return self.scores
 
     def value(self) -> Value:
         return Value(

@@ -1,5 +1,7 @@
 """Diversity: how much the pictures of one caption differ from seed to seed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,7 @@ class Diversity:
     """Keeps the features of every picture, caption by caption."""
 
     outputs = ("features",)
+    ranked_by = "how far it lies from the other pictures of its caption"
 
     def __init__(self, setting: Setting) -> None:
         rendered = setting.rendered
@@ -41,6 +44,14 @@ class Diversity:
         for place, features in zip(captions, seen["features"], strict=True):
             assert place is not None, "a source that draws has captions"
             self.features.setdefault(place, []).append(features)
+
+    def by_picture(self) -> Sequence[float]:
+        """The pictures of a caption follow each other."""
+        return [
+            float(apart.sum() / max(1, len(apart) - 1))
+            for group in self.features.values()
+            for apart in distances(np.stack(group))
+        ]
 
     def value(self) -> Value:
         """The mean over captions, and its ratio to what the renderer's pictures have."""
@@ -62,6 +73,10 @@ class Diversity:
 
 def mean_distance(features: npt.NDArray[np.floating]) -> float:
     """Mean Euclidean distance of all pairs of different rows of (N, F)."""
+    return float(distances(features)[np.triu_indices(len(features), 1)].mean())
+
+
+def distances(features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Of all pairs of rows of (N, F): (N, N)."""
     wide = features.astype(np.float64)
-    apart = np.linalg.norm(wide[:, None] - wide, axis=2)
-    return float(apart[np.triu_indices(len(wide), 1)].mean())
+    return np.linalg.norm(wide[:, None] - wide, axis=2)

@@ -17,9 +17,10 @@ from t2i.runtime.draw import Painter
 from t2i.runtime.errors import BundleError, TextError
 from t2i.runtime.jobs import Job
 from t2i.runtime.score.memory import key_of
+from t2i.runtime.score.parts import Painted, Shown
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.references import BIRDS
-from t2i.runtime.score.sources import Caption, Shown, Whole, painted
+from t2i.runtime.score.sources import Caption, Whole
 from t2i.runtime.text import Reading
 
 EDITS = BIRDS / "edits.jsonl"
@@ -139,7 +140,10 @@ class Edited(Whole):
         return key_of(graphs, self.inputs[1].sha256, self.seed, self.painter.device)
 
     def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
-        return painted(self.painter, self.jobs[start:], size)
+        return self.part(start, len(self)).batches(size)
+
+    def part(self, start: int, stop: int) -> Painted:
+        return Painted(self.painter, self.jobs[start:stop])
 
     def _reading(self, caption: Caption) -> Reading:
         try:

@@ -57,17 +57,25 @@ def unbiased_distance(reference: Gaussian, rows: Numbers, seed: int) -> float:
 
     Source: Chong and Forsyth 2020, section 4.
     """
-    n = len(rows)
-    sizes = np.unique(np.linspace(max(2, SMALLEST * n), n, SIZES).astype(int))
+    sizes, found = distances_by_size(reference, rows, seed)
     if len(sizes) < SIZES:
         raise ScoreError(
-            f"{n} pictures have no samples of {SIZES} sizes for FID∞",
+            f"{len(rows)} pictures have no samples of {SIZES} sizes for FID∞",
             hint="score more pictures, or leave out --extrapolate",
         )
+    _, end = np.polyfit(1 / sizes, found, 1)
+    return float(end)
+
+
+def distances_by_size(
+    reference: Gaussian, rows: Numbers, seed: int
+) -> tuple[Places, npt.NDArray[np.float64]]:
+    """Up to 15 sizes of samples of generated pictures, and the FID of one sample of each."""
+    n = len(rows)
+    sizes = np.unique(np.linspace(max(2, SMALLEST * n), n, SIZES).astype(int))
     dice = np.random.RandomState(seed)
     found = [
         frechet_distance(reference, gaussian_at(rows, np.sort(dice.permutation(n)[:size])))
         for size in sizes
     ]
-    _, end = np.polyfit(1 / sizes, found, 1)
-    return float(end)
+    return sizes, np.array(found)

@@ -1,18 +1,26 @@
 """Fréchet Inception Distance: how far the features of two sets of pictures are apart."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from t2i.runtime import terminal
 from t2i.runtime.errors import ScoreError
-from t2i.runtime.score.estimates import bootstrapped, gaussian_at, unbiased_distance
+from t2i.runtime.score.estimates import (
+    bootstrapped,
+    distances_by_size,
+    gaussian_at,
+    unbiased_distance,
+)
 from t2i.runtime.score.features import INCEPTION, Extractor
 from t2i.runtime.score.frechet import Gaussian, Moments, Statistics, frechet_distance
 from t2i.runtime.score.protocol import Part, Value
 from t2i.runtime.score.reference import Summed, pictures_of, seen_by
 from t2i.runtime.score.resize import PYTORCH_FID
-from t2i.runtime.score.rows import Rows
-from t2i.runtime.score.sets import Captions, Setting, Watching, show
+from t2i.runtime.score.rows import Rows, blocks
+from t2i.runtime.score.sets import Captions, Curve, Setting, Watching, show
 from t2i.runtime.score.sources import Pictures, Source, source_of
 from t2i.runtime.sessions import Arrays
 
@@ -56,6 +64,7 @@ class Fid:
     """Adds features up, those of the reference too where they are not known."""
 
     outputs = ("features",)
+    ranked_by = "how near its features lie to the mean of the reference's"
 
     def __init__(self, setting: Setting) -> None:
         """Raises ScoreError where there is nothing to compare with."""
@@ -69,7 +78,8 @@ class Fid:
         self.moments = Moments()
         self.bootstrap, self.extrapolate = setting.bootstrap, setting.extrapolate
         self.seed = setting.seed
-        self.rows = Rows() if self.bootstrap or self.extrapolate else None
+        wanted = self.bootstrap or self.extrapolate or setting.detailed
+        self.rows = Rows() if wanted else None
         F = setting.extractor.width("features") or USUAL
         if count <= F:  # then the covariance is singular
             terminal.warn(
@@ -91,6 +101,24 @@ class Fid:
         if isinstance(self.compared, Statistics):
             return self.compared.gaussian
         return self.summed.moments.gaussian(*self.made_by)
+
+    def by_picture(self) -> Sequence[float]:
+        assert self.rows is not None, "the setting is detailed"
+        mean = self.reference().mean
+        return [
+            -float(each)
+            for _, rows in blocks(self.rows.all())
+            for each in np.linalg.norm(rows - mean, axis=1)
+        ]
+
+    def curve(self) -> Curve | None:
+        """How the bias falls as the sample grows."""
+        assert self.rows is not None, "the setting is detailed"
+        sizes, found = distances_by_size(self.reference(), self.rows.all(), self.seed)
+        if len(sizes) < 2:
+            return None
+        points = list(zip(sizes.tolist(), found.tolist(), strict=True))
+        return Curve("FID over sample size", "generated pictures", "FID", {"FID": points})
 
     def value(self) -> Value:
         reference, compared = self.reference(), self.compared

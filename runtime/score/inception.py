@@ -1,5 +1,6 @@
 """Inception Score: pictures that are each certain, and together of many kinds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,13 +53,15 @@ def inception_score(
 class Inception:
     """Keeps what the extractor says of every picture."""
 
+    ranked_by = "how certain its kind is, and how rare among all: its divergence from their mean"
+
     def __init__(self, setting: Setting) -> None:
         extractor, count = setting.extractor, len(setting.source)
         self.practice, self.seed = setting.practice, setting.seed
         self.bootstrap = setting.bootstrap
         if len(self.practice.order(count, self.seed)) < SPLITS:
             raise ScoreError(
-                f"{count} pictures cannot be split into {SPLITS}",
+                f"{count} picture{'' if count == 1 else 's'} cannot be split into {SPLITS}",
                 hint="Inception Score needs thousands of pictures, 10 at the very least",
             )
         classifies = "logits" in extractor.outputs
@@ -70,6 +73,9 @@ class Inception:
 
     def see(self, captions: Captions, seen: Arrays) -> None:
         self.logits.add(seen[self.outputs[0]][:, self.head])
+
+    def by_picture(self) -> Sequence[float]:
+        return divergences(self.logits.all()).tolist()
 
     def value(self) -> Value:
         order = self.practice.order(len(self.logits), self.seed)
@@ -124,11 +130,30 @@ def score_of(
     return float(np.mean(scores)), float(np.std(scores))
 
 
+def divergences(logits: Numbers) -> npt.NDArray[np.float64]:
+    """KL(p(kind | picture) ‖ p(kind)) of each row (N, kinds)."""
+    total = np.zeros(logits.shape[1])
+    for _, rows in blocks(logits):
+        total += np.exp(_log_likelihoods(rows)).sum(0)
+    # A kind that no picture has counts for nothing, whatever stands for its logarithm.
+    log_mean = np.log(np.where(total > 0, total / len(logits), 1.0))
+    found = np.empty(len(logits))
+    for place, rows in blocks(logits):
+        log_p = _log_likelihoods(rows)
+        found[place] = (np.exp(log_p) * (log_p - log_mean)).sum(1)
+    return found
+
+
+def _log_likelihoods(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+    return found
+
+
 def _exponential_divergence(logits: Numbers) -> float:
     """The mean divergence is the entropy of the mean less the mean of the entropies."""
     total, certainty = np.zeros(logits.shape[1]), 0.0
     for _, rows in blocks(logits):
-        log_p = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+        log_p = _log_likelihoods(rows)
         p = np.exp(log_p)
         total += p.sum(0)
         certainty += float((p * log_p).sum())

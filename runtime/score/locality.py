@@ -70,6 +70,7 @@ class Locality:
     """Compares the two pictures of each edit."""
 
     outputs = ("attributes",)
+    ranked_by = "share that stayed where a changed word took, of both pictures of an edit"
 
     def __init__(self, setting: Setting, parts: Extractor | None = None) -> None:
         """
@@ -103,6 +104,9 @@ class Locality:
                 continue
             self.outcomes.append(self._outcome(self._before, look))
             self._before = None
+
+    def by_picture(self) -> Sequence[float]:
+        return [each.value for each in self.outcomes for _ in ("before", "after")]
 
     def value(self) -> Value:
         """What stays outside, over all edits that took, and what it is made of."""

@@ -11,18 +11,18 @@ from t2i.runtime.score.fid import Fid
 from t2i.runtime.score.inception import Inception
 from t2i.runtime.score.kernel import Kid
 from t2i.runtime.score.neighbours import Neighbours
-from t2i.runtime.score.pairs import PairMetric, begin_ms_ssim, begin_psnr, begin_ssim
+from t2i.runtime.score.pairs import PairMetric, of_ms_ssim, of_psnr, of_ssim
 from t2i.runtime.score.retrieval import Retrieval
 from t2i.runtime.score.sets import SetMetric
 from t2i.runtime.score.visual_semantic import VisualSemantic
 
 METRICS: dict[str, PairMetric | SetMetric] = {
-    "psnr": PairMetric("10 log10(255² / MSE), MSE over all pixels and channels", "dB", begin_psnr),
+    "psnr": PairMetric("10 log10(255² / MSE), MSE over all pixels and channels", "dB", of_psnr),
     "ssim": PairMetric(
         "Wang et al. 2004: Gaussian window of 11, σ 1.5, K 0.01 and 0.03, population covariance, "
         "mean over the interior and over channels",
         "",
-        begin_ssim,
+        of_ssim,
         draws_maps=True,
     ),
     "ms-ssim": PairMetric(
@@ -30,7 +30,7 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "0.1333, channel by channel, a negative mean of a scale counted as 0; halved by means of "
         "2 × 2 after repeating the first row and column where a side is odd",
         "",
-        begin_ms_ssim,
+        of_ms_ssim,
     ),
     "attributes": SetMetric(
         "share of what captions state that a judge of attributes sees in the pictures: its most "

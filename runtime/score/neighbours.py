@@ -1,6 +1,8 @@
 """Precision and recall, density and coverage: whose features lie among whose."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +11,15 @@ from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.protocol import Part, Value
 from t2i.runtime.score.reference import Kept, pictures_of
 from t2i.runtime.score.rows import Numbers, Rows, blocks
-from t2i.runtime.score.sets import Captions, Setting
+from t2i.runtime.score.sets import Captions, Curve, Setting
 from t2i.runtime.sessions import Arrays
 
 Squares = npt.NDArray[np.float64]
 
 K_PRECISION, K_DENSITY = 3, 5
 """Neighbours that make a ball, in either paper."""
+K_MOST = 10
+"""Up to which a curve shows what they decide."""
 EQUAL = 1e-12
 """Share of two squared lengths below which their squared distance is only rounding."""
 
@@ -40,6 +44,7 @@ class Neighbours:
     """Keeps the features of both sets."""
 
     outputs = ("features",)
+    ranked_by = "realism: by how much the best ball around a real picture holds it"
 
     def __init__(self, setting: Setting) -> None:
         """Raises ScoreError where there is nothing to compare with, or a set is too small."""
@@ -54,6 +59,24 @@ class Neighbours:
 
     def see(self, captions: Captions, seen: Arrays) -> None:
         self.features.add(seen["features"])
+
+    def by_picture(self) -> Sequence[float]:
+        return self._detail.realism
+
+    def curve(self) -> Curve | None:
+        """What other numbers of neighbours would say."""
+        detail = self._detail
+        lines = {"precision": detail.precision, "recall": detail.recall}
+        return Curve(
+            "Precision and recall over the size of a ball",
+            "neighbours that a ball reaches to",
+            "share",
+            {name: list(enumerate(shares, 1)) for name, shares in lines.items()},
+        )
+
+    @cached_property
+    def _detail(self) -> "Detail":
+        return detail(self.real.rows.all(), self.features.all())
 
     def value(self) -> Value:
         real, fake = self.real.rows.all(), self.features.all()
@@ -100,15 +123,58 @@ def overlap(
     )
 
 
+@dataclass(frozen=True)
+class Detail:
+    """What is behind precision and recall."""
+
+    precision: list[float]
+    """With balls that reach to neighbour 1, 2, …"""
+    recall: list[float]
+    realism: list[float]
+    """Of each generated picture: 1 on the border of a ball around a real one, more inside."""
+
+
+def detail(real: Numbers, fake: Numbers, most: int = K_MOST) -> Detail:
+    """Precision and recall for each number of neighbours, and the realism of each picture.
+
+    Shapes:
+        real (N, F), fake (M, F)
+
+    Source: Kynkäänniemi et al. 2019; realism by equation 3, from the smaller half of the balls.
+    """
+    most = min(most, len(real) - 1, len(fake) - 1)
+    near, near_fake = all_squared_radii(real, most), all_squared_radii(fake, most)
+    radii = near[:, K_PRECISION - 1]
+    small = np.where(radii <= np.median(radii), radii, 0.0)
+    precise, recalled = np.zeros((most, len(fake)), bool), np.zeros((most, len(real)), bool)
+    realism = np.zeros(len(fake))
+    for i, some in blocks(real):
+        for j, others in blocks(fake):
+            apart = squared_distances(some, others)
+            for k in range(most):
+                precise[k, j] |= (apart <= near[i, k, None]).any(0)
+                recalled[k, i] |= (apart <= near_fake[None, j, k]).any(1)
+            with np.errstate(divide="ignore", invalid="ignore"):  # the very same picture
+                ratios = np.where(small[i, None] > 0, small[i, None] / apart, 0.0)
+            realism[j] = np.maximum(realism[j], ratios.max(0))
+    shares = (precise.mean(1).tolist(), recalled.mean(1).tolist())
+    return Detail(*shares, np.sqrt(realism).tolist())
+
+
 def squared_radii(rows: Numbers, k: int) -> Squares:
     """Of each row (N, F), the squared distance to its k-th neighbour, itself left out."""
-    found = np.empty(len(rows))
+    return all_squared_radii(rows, k)[:, -1]
+
+
+def all_squared_radii(rows: Numbers, k: int) -> Squares:
+    """The same of the first to the k-th, (N, k)."""
+    found = np.empty((len(rows), k))
     for i, some in blocks(rows):
         nearest = np.full((len(some), k + 1), np.inf)  # itself among them
         for _, others in blocks(rows):
             all_so_far = np.concatenate([nearest, squared_distances(some, others)], axis=1)
             nearest = np.partition(all_so_far, k, axis=1)[:, : k + 1]
-        found[i] = nearest.max(1)
+        found[i] = np.sort(nearest, axis=1)[:, 1:]
     return found
 
 

@@ -3,10 +3,11 @@
 import hashlib
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -15,11 +16,19 @@ from t2i.runtime import terminal
 from t2i.runtime.errors import PictureError, ScoreError
 from t2i.runtime.pictures import Pixels, decode_picture, write_whole
 from t2i.runtime.score import multiscale, protocol, similarity
+from t2i.runtime.score.looking import LOCAL, Engine
+from t2i.runtime.score.memory import Chunk, Memory, key_of
 from t2i.runtime.score.protocol import Result, Value
+from t2i.runtime.score.similarity import Planes
 from t2i.runtime.score.sources import tell_unreadable
 from t2i.runtime.score.stored import Item, from_file, is_set, items_of
+from t2i.runtime.sessions import usable_threads
 
 NAMED = 5
+KEPT = 64
+"""Pairs that are kept together."""
+_HASHES = "sha256"
+SHA256_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -53,14 +62,15 @@ class Options:
     """Compare grey levels instead of colours."""
 
 
-class Running(Protocol):
-    """A metric at work: it sees every pair once."""
+class Alike(NamedTuple):
+    """How alike two pictures are."""
 
-    def see(self, name: str, a: Pixels, b: Pixels) -> None:
-        """Take one more pair, (H, W, 3) each."""
+    value: float
+    map: Planes | None = None
+    """Around each pixel, where a metric tells that: (H, W, C), 1 for equal."""
 
-    def value(self) -> Value:
-        """What it found in all of them."""
+
+Compare = Callable[[Pixels, Pixels, Options], Alike]
 
 
 @dataclass(frozen=True)
@@ -70,46 +80,27 @@ class PairMetric:
     definition: str
     """The formula, and the paper it comes from."""
     unit: str
-    begin: Callable[[Options, Path | None], Running]
-    """Takes the folder for maps too, which a metric that draws none leaves alone."""
+    compare: Compare
+    """Raises ScoreError where two pictures cannot be compared."""
     draws_maps: bool = False
 
 
-@dataclass
-class Mean:
-    """Average what a function says of each pair."""
-
-    of_pair: Callable[[str, Pixels, Pixels], float]
-    values: list[float] = field(default_factory=list)
-
-    def see(self, name: str, a: Pixels, b: Pixels) -> None:
-        self.values.append(self.of_pair(name, a, b))
-
-    def value(self) -> Value:
-        mean = float(np.mean(self.values))
-        several = len(self.values) > 1 and math.isfinite(mean)
-        return Value(mean, float(np.std(self.values)) if several else None)
+def of_psnr(a: Pixels, b: Pixels, options: Options) -> Alike:
+    return Alike(similarity.psnr(a, b, luma=options.luma))
 
 
-def begin_psnr(options: Options, maps: Path | None) -> Running:
-    return Mean(lambda name, a, b: similarity.psnr(a, b, luma=options.luma))
+def of_ssim(a: Pixels, b: Pixels, options: Options) -> Alike:
+    found = similarity.ssim_map(a, b, luma=options.luma)
+    return Alike(similarity.mean_of_map(found), found)
 
 
-def begin_ssim(options: Options, maps: Path | None) -> Running:
-    def of_pair(name: str, a: Pixels, b: Pixels) -> float:
-        found = similarity.ssim_map(a, b, luma=options.luma)
-        if maps:
-            levels = np.rint(255 * np.clip(found.mean(2), 0.0, 1.0)).astype(np.uint8)
-            data = io.BytesIO()
-            Image.fromarray(levels).save(data, "PNG")
-            write_whole(maps / f"{name.removesuffix('.png')}.png", data.getvalue())
-        return similarity.mean_of_map(found)
-
-    return Mean(of_pair)
+def of_ms_ssim(a: Pixels, b: Pixels, options: Options) -> Alike:
+    return Alike(multiscale.ms_ssim(a, b, luma=options.luma))
 
 
-def begin_ms_ssim(options: Options, maps: Path | None) -> Running:
-    return Mean(lambda name, a, b: multiscale.ms_ssim(a, b, luma=options.luma))
+def drawn_map(found: Planes) -> Pixels:
+    """A picture (H, W) that is bright where two pictures are alike."""
+    return np.rint(255 * np.clip(found.mean(2), 0.0, 1.0)).astype(np.uint8)
 
 
 def match(a: Path, b: Path) -> Pairs:
@@ -141,7 +132,110 @@ def match(a: Path, b: Path) -> Pairs:
     return Pairs(tuple(Pair(name, of_a[name], of_b[name]) for name in shared), tuple(alone))
 
 
-def score(
+@dataclass(frozen=True)
+class Comparison:
+    """What is done with each pair, in whatever process."""
+
+    metrics: Mapping[str, Compare]
+    options: Options
+    strict: bool
+    """Whether what cannot be read is an error."""
+    maps: bool = False
+    """Whether maps are to be drawn."""
+
+    def __call__(self, pair: Pair) -> "Compared":
+        """
+        Raises:
+            PictureError: a picture cannot be read, if that is an error.
+            ScoreError: a metric cannot be computed.
+        """
+        try:
+            (a, sha256_a), (b, sha256_b) = read(pair.a), read(pair.b)
+        except PictureError as error:
+            if self.strict:
+                raise
+            return Compared(problem=str(error))
+        try:
+            found = {name: each(a, b, self.options) for name, each in self.metrics.items()}
+        except ScoreError as error:
+            raise ScoreError(f"{pair.name}: {error}", hint=error.hint) from error
+        maps = [drawn_map(each.map) for each in found.values() if each.map is not None]
+        values = {name: each.value for name, each in found.items()}
+        return Compared((sha256_a, sha256_b), values, maps=maps if self.maps else ())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was found in one pair."""
+
+    sha256: tuple[str, str] = ("", "")
+    """Of both files, where they can be read."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    problem: str | None = None
+    """Why it cannot be read."""
+    maps: Sequence[Pixels] = ()
+
+
+@dataclass
+class Scores:
+    """What was found in all of them."""
+
+    metrics: Mapping[str, PairMetric]
+    options: Options
+    names: tuple[str, str]
+    """Of the two sets, in the protocol."""
+    pairs: list[Pair] = field(default_factory=list)
+    """Those that can be read."""
+    hashes: list[tuple[str, str]] = field(default_factory=list)
+    values: dict[str, list[float]] = field(default_factory=dict)
+    """By metric, of these pairs."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    def add(self, pair: Pair, found: Compared) -> None:
+        if found.problem is not None:
+            self.unreadable[pair.name] = found.problem
+            return
+        self.pairs.append(pair)
+        self.hashes.append(found.sha256)
+        for name, value in found.values.items():
+            self.values.setdefault(name, []).append(value)
+
+    def results(self) -> list[Result]:
+        """One a metric."""
+        both = list(zip(self.pairs, self.hashes, strict=True))
+        a = protocol.describe(self.names[0], [(pair.a.name, one) for pair, (one, _) in both])
+        b = protocol.describe(self.names[1], [(pair.b.name, other) for pair, (_, other) in both])
+        return [
+            protocol.result(
+                name, metric.unit, mean_of(self.values[name]), self._about(metric, (a, b))
+            )
+            for name, metric in self.metrics.items()
+        ]
+
+    def _about(self, metric: PairMetric, inputs: tuple[protocol.Input, ...]) -> protocol.Protocol:
+        return protocol.Protocol(
+            definition=metric.definition,
+            pictures=len(self.pairs),
+            pixel_range=(0.0, 255.0),
+            resize="none",
+            extractor=None,
+            reference=inputs[0].name,
+            options=asdict(self.options),
+            seed=None,
+            inputs=inputs,
+            software=protocol.software(),
+            unreadable=tuple(self.unreadable),
+        )
+
+
+def mean_of(values: Sequence[float]) -> Value:
+    """With its deviation, where it is finite and there are several."""
+    mean = float(np.mean(values))
+    several = len(values) > 1 and math.isfinite(mean)
+    return Value(mean, float(np.std(values)) if several else None)
+
+
+def compare(
     metrics: Mapping[str, PairMetric],
     pairs: Pairs,
     options: Options,
@@ -149,84 +243,110 @@ def score(
     names: tuple[str, str],
     maps: Path | None = None,
     strict: bool = False,
-) -> list[Result]:
-    """Compute several metrics in one pass.
+    workers: int | None = None,
+    engine: Engine = LOCAL,
+    memory: Memory | None = None,
+) -> Scores:
+    """Compute several metrics of all pairs in one pass.
 
     Args:
         names: what to call the two sets in the protocol.
         strict: refuse pairs that cannot be read, in place of leaving them out.
         maps: folder for pictures that are bright where two pictures are alike.
+        workers: how many pairs are compared at once.
+        memory: where what is found is kept, and what was found before is looked for.
 
     Raises:
         PictureError: a picture cannot be read, and `strict` or nothing else to score.
         ScoreError: a metric cannot be computed from a pair.
     """
-    running = {name: metric.begin(options, maps) for name, metric in metrics.items()}
-    hashes: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
-    unreadable: dict[str, str] = {}
+    # One pair alone is not left out: then there is nothing to score.
+    strict = strict or len(pairs.pairs) == 1
+    how = {name: metric.compare for name, metric in metrics.items()}
+    comparison = Comparison(how, options, strict, maps is not None)
+    scores = Scores(metrics, options, names)
+    every = _found(comparison, pairs.pairs, workers or usable_threads(), engine, memory)
     with terminal.progress("scoring", len(pairs.pairs)) as bar:
-        for pair in pairs.pairs:
-            try:
-                _see(pair, running, hashes)
-            except PictureError as error:
-                # One pair alone is not left out: then there is nothing to score.
-                if strict or len(pairs.pairs) == 1:
-                    raise
-                unreadable[pair.name] = str(error)
+        for pair, found in zip(pairs.pairs, every, strict=True):
+            scores.add(pair, found)
+            for each in found.maps:
+                assert maps, "they are only drawn where they are wanted"
+                _save_map(each, maps / f"{pair.name.removesuffix('.png')}.png")
             bar.advance()
-    if not hashes[0]:
-        why = next(iter(unreadable.values()))
+    if not scores.pairs:
+        why = next(iter(scores.unreadable.values()))
         raise ScoreError("no pair can be read", hint=f"the first: {why}")
-    tell_unreadable("pairs", unreadable)
-    inputs = protocol.describe(names[0], hashes[0]), protocol.describe(names[1], hashes[1])
-    return [
-        protocol.result(
-            name,
-            metric.unit,
-            running[name].value(),
-            _about(metric, len(hashes[0]), options, inputs, tuple(unreadable)),
-        )
-        for name, metric in metrics.items()
-    ]
+    tell_unreadable("pairs", scores.unreadable)
+    return scores
 
 
-def _see(
-    pair: Pair, running: Mapping[str, Running], hashes: Sequence[list[tuple[str, str]]]
-) -> None:
-    """Show a pair to all metrics, and note the hashes of its files."""
-    (a, sha256_a), (b, sha256_b) = _read(pair.a), _read(pair.b)
-    hashes[0].append((pair.a.name, sha256_a))
-    hashes[1].append((pair.b.name, sha256_b))
+def _found(
+    comparison: Comparison,
+    pairs: Sequence[Pair],
+    workers: int,
+    engine: Engine,
+    memory: Memory | None,
+) -> Iterator[Compared]:
+    """What is found in each pair, or was found before."""
+    if memory is None:
+        yield from engine.each(comparison, pairs, workers)
+        return
+    key = _key(comparison, pairs)
+    known = memory.known(key)
+    for number in range(known):
+        yield from _unpacked(memory.recall(key, number))
+    if known:
+        before = min(known * KEPT, len(pairs))
+        terminal.say(f"{before:,} of {len(pairs):,} pairs were compared before")
+    coming = engine.each(comparison, pairs[known * KEPT :], workers)
+    while some := list(islice(coming, KEPT)):
+        memory.keep(key, known, _packed(some, list(comparison.metrics)))
+        known += 1
+        yield from some
+
+
+def _key(comparison: Comparison, pairs: Sequence[Pair]) -> str:
+    """Of all that decides what is found: every file is read for it."""
+    return key_of(
+        [[_hash(each) for each in (pair.a, pair.b)] for pair in pairs],
+        list(comparison.metrics),
+        asdict(comparison.options),
+    )
+
+
+def _hash(item: Item) -> str:
     try:
-        for metric in running.values():
-            metric.see(pair.name, a, b)
-    except ScoreError as error:
-        raise ScoreError(f"{pair.name}: {error}", hint=error.hint) from error
+        return hashlib.sha256(item.load()).hexdigest()
+    except PictureError:
+        return ""
 
 
-def _read(item: Item) -> tuple[Pixels, str]:
+def _packed(found: Sequence[Compared], metrics: Sequence[str]) -> Chunk:
+    read = [place for place, each in enumerate(found) if each.problem is None]
+    seen = {name: np.array([found[place].values[name] for place in read]) for name in metrics}
+    hashes = "".join("".join(found[place].sha256) for place in read)
+    seen[_HASHES] = np.frombuffer(bytes.fromhex(hashes), np.uint8).reshape(-1, 2, SHA256_BYTES)
+    problems = {str(n): each.problem for n, each in enumerate(found) if each.problem is not None}
+    return Chunk(tuple(read), (None,) * len(read), problems, seen)
+
+
+def _unpacked(chunk: Chunk) -> list[Compared]:
+    values = {name: each.tolist() for name, each in chunk.seen.items() if name != _HASHES}
+    hashes = chunk.seen[_HASHES]
+    found = {int(place): Compared(problem=why) for place, why in chunk.unreadable.items()}
+    for row, place in enumerate(chunk.places):
+        a, b = (each.tobytes().hex() for each in hashes[row])
+        found[place] = Compared((a, b), {name: each[row] for name, each in values.items()})
+    return [each for _, each in sorted(found.items())]
+
+
+def _save_map(levels: Pixels, path: Path) -> None:
+    data = io.BytesIO()
+    Image.fromarray(levels).save(data, "PNG")
+    write_whole(path, data.getvalue())
+
+
+def read(item: Item) -> tuple[Pixels, str]:
     """A picture, and the hash of its file."""
     data = item.load()
     return decode_picture(io.BytesIO(data), item.where), hashlib.sha256(data).hexdigest()
-
-
-def _about(
-    metric: PairMetric,
-    pairs: int,
-    options: Options,
-    inputs: tuple[protocol.Input, ...],
-    unreadable: tuple[str, ...],
-) -> protocol.Protocol:
-    return protocol.Protocol(
-        definition=metric.definition,
-        pictures=pairs,
-        pixel_range=(0.0, 255.0),
-        resize="none",
-        extractor=None,
-        reference=inputs[0].name,
-        options=asdict(options),
-        seed=None,
-        inputs=inputs,
-        software=protocol.software(),
-        unreadable=unreadable,
-    )

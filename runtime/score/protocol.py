@@ -150,6 +150,11 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def digits(value: float) -> str:
+    """Six that count."""
+    return f"{value:#.6g}"
+
+
 def _short(value: object) -> str:
     text = "none" if value is None else str(value)
     return text if len(text) <= SHORT else f"{text[:SHORT]}…"

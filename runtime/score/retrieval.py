@@ -23,6 +23,7 @@ class Retrieval:
     """Asks of each picture which of 100 captions is its own."""
 
     outputs = ("code",)
+    ranked_by = "how much nearer its own caption lies than the nearest of the 99 others"
 
     def __init__(self, setting: Setting) -> None:
         """Reads all captions.
@@ -45,13 +46,21 @@ class Retrieval:
         self.pictures = len(setting.source)
         self.hits: list[list[bool]] = [[] for _ in range(self.practice.runs)]
         """By run and picture."""
+        self.leads: list[float] = []
+        """Of each picture, in the first run."""
 
     def see(self, captions: Captions, seen: Arrays) -> None:
         own = [self.pool.place(each) for each in captions]
         for run, hits in enumerate(self.hits):
             first = self.seed + run * self.pictures + len(hits)
             others = [self.pool.others(place, first + i) for i, place in enumerate(own)]
-            hits.extend(retrieved(seen["code"], self.sentences, own, others).tolist())
+            ahead = leads(seen["code"], self.sentences, own, others)
+            hits.extend((ahead > 0).tolist())
+            if run == 0:
+                self.leads += ahead.tolist()
+
+    def by_picture(self) -> Sequence[float]:
+        return self.leads
 
     def value(self) -> Value:
         """The share of hits; its spread over folds or runs, else its confidence."""
@@ -126,15 +135,16 @@ class Pool:
         return order[self._meaning[order] != self._meaning[own]][: CANDIDATES - 1]
 
 
-def retrieved(
+def leads(
     codes: npt.NDArray[np.floating],
     sentences: npt.NDArray[np.floating],
     own: Sequence[int],
     others: Sequence[npt.NDArray[np.int64]],
-) -> npt.NDArray[np.bool_]:
-    """Whether each picture's own caption is strictly nearer than all others, by the cosine.
+) -> npt.NDArray[np.float64]:
+    """By how much each picture's own caption is nearer than the nearest other, by the cosine.
 
-    A tie is no hit: where two captions read alike, nobody can say which was meant.
+    A picture is retrieved where that is more than 0: a tie is no hit, for where two captions read
+    alike, nobody can say which was meant.
 
     Shapes:
         codes (B, E), sentences (N, E), own B places among the sentences, others B × 99 -> (B,)
@@ -144,7 +154,8 @@ def retrieved(
     near = cosines(codes, sentences)
     rows = np.arange(len(near))
     best_other = np.take_along_axis(near, np.stack(others), axis=1).max(1)
-    return near[rows, np.asarray(own)] > best_other
+    lead: npt.NDArray[np.float64] = near[rows, np.asarray(own)] - best_other
+    return lead
 
 
 def cosines(

@@ -1,6 +1,6 @@
 """Metrics of sets of pictures: each picture is drawn or read once, and seen by all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ from t2i.runtime.pictures import Pixels
 from t2i.runtime.score import protocol
 from t2i.runtime.score.features import INCEPTION, Extractor
 from t2i.runtime.score.frechet import Statistics
-from t2i.runtime.score.looking import look
+from t2i.runtime.score.looking import LOCAL, Engine, look
 from t2i.runtime.score.memory import Memory
 from t2i.runtime.score.practice import PRACTICES, Practice
 from t2i.runtime.score.protocol import Result, Value
@@ -39,6 +39,8 @@ class Setting:
     """Whether FID is followed to sets without end."""
     subset: int | None = None
     """Pictures of a subset, where a metric draws some and another number was asked for."""
+    detailed: bool = False
+    """Whether curves, and what each picture brings, are wanted beside the number."""
 
 
 Captions = Sequence[int | None]
@@ -78,6 +80,37 @@ class Comparing(Protocol):
     @property
     def real(self) -> Watching | None:
         """Sees the reference, before the scorer sees the pictures; None where all is known."""
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """What a scorer can do beside, if it can tell which pictures are good, in a setting that is
+    detailed."""
+
+    ranked_by: str
+    """What it ranks them by."""
+
+    def by_picture(self) -> Sequence[float]:
+        """Of each picture that it saw, in their order: more is better."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How numbers depend on something."""
+
+    title: str
+    x: str
+    y: str
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+
+
+@runtime_checkable
+class Charting(Protocol):
+    """What a scorer can do beside, if its number is one point of a curve, in a setting that is
+    detailed."""
+
+    def curve(self) -> Curve | None:
+        """None where there are too few pictures for one."""
 
 
 @dataclass(frozen=True)
@@ -128,18 +161,27 @@ class Work:
             software=protocol.software() | extractor.software,
             unreadable=tuple(source.unreadable),
         )
-        called = self.name
-        if self.metric.bundle == INCEPTION != extractor.name:
-            called = f"{self.name} ({extractor.name})"  # not the one that papers print
-        return protocol.result(self.name, self.metric.unit, found, about, called)
+        return protocol.result(self.name, self.metric.unit, found, about, self.called)
+
+    @property
+    def called(self) -> str:
+        """The metric, and who looks where that is not whom papers mean."""
+        other = self.metric.bundle == INCEPTION != self.setting.extractor.name
+        return f"{self.name} ({self.setting.extractor.name})" if other else self.name
 
 
-def run(works: Sequence[Work], batch_size: int, memory: Memory | None = None) -> list[Result]:
+def run(
+    works: Sequence[Work],
+    batch_size: int,
+    memory: Memory | None = None,
+    engine: Engine = LOCAL,
+) -> list[Result]:
     """Show each source once to all metrics that want to see it, the reference first.
 
     Args:
         batch_size: pictures that are drawn at once.
         memory: where what is seen is kept, and what was seen before is found.
+        engine: who looks.
     """
     watching: dict[int, tuple[Source, list[tuple[Extractor, Watching]]]] = {}
 
@@ -155,7 +197,7 @@ def run(works: Sequence[Work], batch_size: int, memory: Memory | None = None) ->
     for work in works:
         let_see(work.setting.source, work.setting.extractor, work.scorer)
     for source, them in watching.values():
-        show(source, them, batch_size, memory)
+        show(source, them, batch_size, memory, engine)
     return [work.result() for work in works]
 
 
@@ -164,6 +206,7 @@ def show(
     watching: Sequence[tuple[Extractor, Watching]],
     batch_size: int,
     memory: Memory | None = None,
+    engine: Engine = LOCAL,
 ) -> None:
     """Let each extractor look at each picture once, and tell those that want to know."""
     together: dict[Extractor, list[Watching]] = {}
@@ -173,14 +216,16 @@ def show(
         extractor: list(dict.fromkeys(name for each in them for name in each.outputs))
         for extractor, them in together.items()
     }
-    if any(isinstance(each, Looking) for _, each in watching):
-        memory = None
+    pixels = any(isinstance(each, Looking) for _, each in watching)
+    memory = None if pixels else memory
     with terminal.progress(f"scoring {source.name}", len(source)) as bar:
-        for captions, found, pixels in look(source, wanted, batch_size, memory):
+        for seen in look(source, wanted, batch_size, memory, engine, pixels):
+            if not seen.places:  # none of this chunk can be read
+                continue
             for extractor, them in together.items():
                 for each in them:
                     if isinstance(each, Looking):
-                        each.look(pixels)
-                    each.see(captions, found[extractor])
-            bar.advance(len(captions))
+                        each.look(seen.pixels)
+                    each.see(seen.captions, seen.found[extractor])
+            bar.advance(len(seen.places))
     tell_unreadable(source.name, source.unreadable)

@@ -1,11 +1,8 @@
 """Where the pictures of a metric come from: files, a bundle that draws captions, or memory."""
 
 import hashlib
-import io
 import json
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,18 +17,17 @@ from t2i.runtime import terminal
 from t2i.runtime.captions import Line
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import DataError, PictureError, ScoreError, TextError
-from t2i.runtime.jobs import Job, paint
-from t2i.runtime.pictures import Pixels, decode_picture
+from t2i.runtime.jobs import Job
+from t2i.runtime.pictures import Pixels
 from t2i.runtime.score import protocol
 from t2i.runtime.score.memory import key_of
+from t2i.runtime.score.parts import Painted, Part, Read, Shown
 from t2i.runtime.score.protocol import Input
 from t2i.runtime.score.similarity import Picture, pixels_of
 from t2i.runtime.score.stored import Item, items_of
 from t2i.runtime.sessions import usable_threads
 from t2i.runtime.text import Reading
 
-AHEAD = 4
-"""Pictures a thread that are decoded before they are asked for."""
 NAMED = 5
 """Pictures that a warning names before it only counts."""
 
@@ -50,17 +46,6 @@ class Caption:
     """How errors call it."""
     label: str | None = None
     """The class of what it describes, where that is known."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One picture that a metric sees."""
-
-    pixels: Pixels
-    caption: int | None
-    """Place of its caption among those of the source."""
-    place: int = 0
-    """Its number in the source."""
 
 
 class Source(Protocol):
@@ -99,6 +84,17 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Dividing(Protocol):
+    """What a source can do beside, if other processes may look at parts of it."""
+
+    def part(self, start: int, stop: int) -> Part:
+        """Pictures `start` to `stop`. Where they are drawn, `start` begins a batch."""
+
+    def learn(self, hashes: Mapping[int, bytes]) -> None:
+        """Take note of files that were read elsewhere."""
+
+
+@runtime_checkable
 class Drawing(Protocol):
     """What a source can do beside, if it draws."""
 
@@ -107,7 +103,7 @@ class Drawing(Protocol):
 
 
 class Whole:
-    """A source whose pictures can all be read."""
+    """A source whose pictures can all be read, because they are in no files."""
 
     @property
     def unreadable(self) -> Mapping[str, str]:
@@ -116,12 +112,12 @@ class Whole:
     def leave_out(self, unreadable: Mapping[str, str]) -> None:
         assert not unreadable, "all can be read"
 
+    def learn(self, hashes: Mapping[int, bytes]) -> None:
+        assert not hashes, "there are no files"
+
 
 class Stored:
-    """Pictures that lie somewhere, decoded by several threads, in the order of `items_of`.
-
-    What cannot be read is left out and listed in `unreadable`, unless that is an error.
-    """
+    """Pictures that lie somewhere, in the order of `items_of`; see `Read`."""
 
     seed: None = None
 
@@ -160,51 +156,33 @@ class Stored:
         return key_of([(item.name, self._hash(n)) for n, item in enumerate(self.items)])
 
     def leave_out(self, unreadable: Mapping[str, str]) -> None:
+        """Raises ScoreError where none is left."""
         self.unreadable.update(unreadable)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
-        found = self._decoded(start)
-        while shown := list(islice(found, size)):
-            yield shown
         if len(self.unreadable) == len(self):
             why = next(iter(self.unreadable.values()))
             raise ScoreError(f"no picture of {self.path} can be read", hint=f"the first: {why}")
 
-    def _decoded(self, start: int) -> Iterator[Shown]:
-        """Picture by picture, some of them begun before they are asked for."""
-        places = iter(range(start, len(self)))
-        with ThreadPoolExecutor(self.workers) as pool:
-            ahead = islice(places, AHEAD * self.workers)
-            begun = deque((place, pool.submit(self._decode, place)) for place in ahead)
-            while begun:
-                place, decoding = begun.popleft()
-                begun += [(n, pool.submit(self._decode, n)) for n in islice(places, 1)]
-                try:
-                    yield Shown(decoding.result(), place if self.captions else None, place)
-                except PictureError as error:
-                    if self.strict:
-                        pool.shutdown(wait=False, cancel_futures=True)
-                        raise
-                    self.unreadable[self.items[place].where] = str(error)
+    def learn(self, hashes: Mapping[int, bytes]) -> None:
+        self._hashes.update(hashes)
 
-    def _decode(self, place: int) -> Pixels:
-        item = self.items[place]
-        return decode_picture(io.BytesIO(self._load(place, item)), item.where)
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def part(self, start: int, stop: int) -> Read:
+        return Read(self.items[start:stop], start, strict=self.strict, workers=self.workers)
+
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
+        found = self.part(start, len(self))
+        found.unreadable, found.hashes = self.unreadable, self._hashes
+        yield from found.batches(size)
+        self.leave_out(found.unreadable)
 
     def _hash(self, place: int) -> str:
         """Of a file that was not read yet, it is read for it."""
         if place not in self._hashes:
             with suppress(PictureError):
-                self._load(place, self.items[place])
+                self._hashes[place] = hashlib.sha256(self.items[place].load()).digest()
         return self._hashes.get(place, b"").hex()
-
-    def _load(self, place: int, item: Item) -> bytes:
-        data = item.load()
-        self._hashes[place] = hashlib.sha256(data).digest()
-        return data
 
 
 @dataclass(frozen=True)
@@ -292,7 +270,10 @@ class Drawn(Whole):
         return self.total
 
     def batches(self, size: int, start: int = 0) -> Iterator[list[Shown]]:
-        return painted(self.painter, self.jobs[start:], size)
+        return self.part(start, len(self)).batches(size)
+
+    def part(self, start: int, stop: int) -> Painted:
+        return Painted(self.painter, self.jobs[start:stop])
 
     def repeated(self, captions: int, seeds: int) -> "Drawn":
         """In the order, and with the seeds, in which `t2i-run` counts the pictures of a caption."""
@@ -309,14 +290,6 @@ class Drawn(Whole):
             return self.painter.read(line.caption)
         except TextError as error:
             raise TextError(f"{self.file}, line {line.number}: {error}", hint=error.hint) from error
-
-
-def painted(painter: Painter, jobs: Sequence[Job], size: int) -> Iterator[list[Shown]]:
-    """Pictures as a bundle draws them, `size` at once; each has the caption of its line."""
-    drawn = paint(painter, jobs, batch_size=size)
-    found = (Shown(each.pixels, each.job.line, each.job.index) for each in drawn)
-    while shown := list(islice(found, size)):
-        yield shown
 
 
 def source_of(pictures: Pictures) -> Source:

@@ -1,4 +1,7 @@
-"""Pictures that lie somewhere: in a folder, a zip, a tar, shards of tars, or named by a list."""
+"""Pictures that lie somewhere: in a folder, a zip, a tar, shards of tars, or named by a list.
+
+Each can be sent to another process, and read there.
+"""
 
 import gzip
 import os
@@ -11,6 +14,7 @@ import weakref
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -18,6 +22,7 @@ from t2i.runtime import batch, records
 from t2i.runtime.errors import PictureError, ScoreError
 from t2i.runtime.pictures import ENDINGS
 from t2i.runtime.score.listed import Listed, listed
+from t2i.runtime.score.locations import ELSEWHERE, location, reaching
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 LISTS = (".txt", ".lst")
@@ -50,6 +55,11 @@ def items_of(path: Path) -> tuple[Item, ...]:
     Raises:
         ScoreError: there are none, or nothing lies there.
     """
+    with reaching(path):
+        return _items_of(path)
+
+
+def _items_of(path: Path) -> tuple[Item, ...]:
     if path.is_dir():
         shards = sorted(each for each in path.iterdir() if each.suffix.lower() == ".tar")
         return from_folder(path) if not shards or has_pictures(path) else from_shards(shards)
@@ -93,12 +103,14 @@ def from_folder(folder: Path) -> tuple[Item, ...]:
 
 
 def from_list(path: Path) -> tuple[Item, ...]:
-    """One path a line, from the folder of the list; the order of lines does not count."""
+    """A path or address a line, from the folder of the list; the order of lines does not count."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ScoreError(f"{path} cannot be read: {error}", hint="write a path a line") from error
-    files = sorted(path.parent / line.strip() for line in lines if line.strip())
+    named = [line.strip() for line in lines if line.strip()]
+    files = [location(line) if ELSEWHERE in line else path.parent / line for line in named]
+    files.sort(key=lambda file: file.parts)
     if not files:
         raise ScoreError(f"{path} lists no pictures", hint="write a path a line")
     return tuple(map(from_file, files))
@@ -160,80 +172,115 @@ def pictures_in(folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
+class Archive:
+    """An archive, opened when it is first read, and anew in each process that it is sent to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path,)
+
+    def where(self, name: str) -> str:
+        return f"{self.path}: {name}"
+
+    def kept(self, file: IO[bytes]) -> IO[bytes]:
+        """The same, open for as long as any of its pictures may be asked for."""
+        weakref.finalize(self, file.close)
+        return file
+
+
+class Zip(Archive):
+    """A zip."""
+
+    @cached_property
+    def opened(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(self.kept(self.path.open("rb")))
+
+    def members(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        for member in self.opened.infolist():
+            if not member.is_dir():
+                yield member.filename, partial(self.load, member.filename)
+
+    def load(self, name: str) -> bytes:
+        """One file of it; any thread may ask.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
+        with self.lock:
+            archive = self.opened
+        _refuse_large(self.where(name), archive.getinfo(name).file_size)
+        try:
+            with reaching(self.path), archive.open(name) as stream:
+                return stream.read(LARGEST_BYTES)
+        # RuntimeError: encrypted; NotImplementedError, one of them: packed as nobody does.
+        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+            raise _unreadable(self.where(name), error) from error
+
+
+class Tar(Archive):
+    """A tar; a packed one is unpacked into a file without a name, for its members have no place
+    that could be gone to."""
+
+    @cached_property
+    def opened(self) -> IO[bytes]:
+        if not self.path.name.lower().endswith("gz"):
+            return self.kept(self.path.open("rb"))
+        unpacked = self.kept(tempfile.TemporaryFile())  # noqa: SIM115
+        with self.path.open("rb") as packed, gzip.open(packed) as stream:
+            shutil.copyfileobj(stream, unpacked)
+        return unpacked
+
+    def members(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        self.opened.seek(0)
+        with tarfile.open(fileobj=self.opened, mode="r:") as archive:
+            for member in archive:
+                if member.isreg():
+                    place = (member.name, member.offset_data, member.size)
+                    yield member.name, partial(self.load, *place)
+
+    def load(self, name: str, start: int, size: int) -> bytes:
+        """As that of a zip."""
+        _refuse_large(self.where(name), size)
+        with self.lock, reaching(self.path):
+            self.opened.seek(start)
+            data = self.opened.read(size)
+        if len(data) < size:
+            raise _unreadable(self.where(name), EOFError("it ends too early"))
+        return data
+
+
 def open_archive(path: Path) -> Mapping[str, Callable[[], bytes]]:
     """The files of a zip or a tar by name, each read when it is asked for, by any thread.
 
     Raises:
         ScoreError: it is damaged, or cannot be read.
     """
+    archive = Zip(path) if path.suffix.lower() == ".zip" else Tar(path)
     try:
-        if path.suffix.lower() == ".zip":
-            return dict(_zipped(path))
-        return dict(_tarred(path))
+        return dict(archive.members())
     except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile) as error:
         reason = getattr(error, "strerror", None) or str(error) or "it ends too early"
         raise ScoreError(f"{path} cannot be read: {reason}", hint=f"pass {KINDS}") from error
-
-
-def _zipped(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    archive = zipfile.ZipFile(path)
-
-    def load(member: zipfile.ZipInfo) -> bytes:
-        where = f"{path}: {member.filename}"
-        _refuse_large(where, member.file_size)
-        try:
-            with archive.open(member) as stream:
-                return stream.read(LARGEST_BYTES)
-        # RuntimeError: encrypted; NotImplementedError, one of them: packed as nobody does.
-        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
-            raise _unreadable(where, error) from error
-
-    weakref.finalize(load, archive.close)
-    for member in archive.infolist():
-        if not member.is_dir():
-            yield member.filename, lambda member=member: load(member)  # type: ignore[misc]
-
-
-def _tarred(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    packed = path.name.lower().endswith("gz")
-    file: IO[bytes] = tempfile.TemporaryFile() if packed else path.open("rb")  # noqa: SIM115
-    lock = threading.Lock()
-
-    def load(name: str, start: int, size: int) -> bytes:
-        _refuse_large(f"{path}: {name}", size)
-        with lock:
-            file.seek(start)
-            data = file.read(size)
-        if len(data) < size:
-            raise _unreadable(f"{path}: {name}", EOFError("it ends too early"))
-        return data
-
-    weakref.finalize(load, file.close)
-    if packed:  # members of a packed tar have no place that could be gone to
-        with gzip.open(path) as stream:
-            shutil.copyfileobj(stream, file)
-        file.seek(0)
-    with tarfile.open(fileobj=file, mode="r:") as archive:
-        for member in archive:
-            if member.isreg():
-                place = (member.name, member.offset_data, member.size)
-                yield member.name, lambda place=place: load(*place)  # type: ignore[misc]
 
 
 def from_file(
     path: Path, caption: str | None = None, told: str = "", label: str | None = None
 ) -> Item:
     """One file."""
+    return Item(path.name, str(path), partial(_read, path), caption, told, label)
 
-    def load() -> bytes:
-        try:
+
+def _read(path: Path) -> bytes:
+    try:
+        with reaching(path):
             return path.read_bytes()
-        except FileNotFoundError as error:
-            raise PictureError(f"{path} does not exist", hint="check its name") from error
-        except OSError as error:
-            raise _unreadable(str(path), error) from error
-
-    return Item(path.name, str(path), load, caption, told, label)
+    except FileNotFoundError as error:
+        raise PictureError(f"{path} does not exist", hint="check its name") from error
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
 
 
 def _shared_folder(names: Sequence[str]) -> str:

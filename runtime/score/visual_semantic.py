@@ -1,5 +1,7 @@
 """VS similarity: how near a picture and its caption lie in a space that they share."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,7 @@ class VisualSemantic:
     """Compares each picture with its own caption."""
 
     outputs = ("code",)
+    ranked_by = "how near it lies to its own caption"
 
     def __init__(self, setting: Setting) -> None:
         """Reads all captions.
@@ -44,6 +47,9 @@ class VisualSemantic:
         """Which sentence is that of a caption of the source."""
         assert caption is not None, "its source has captions"
         return self.places[caption]
+
+    def by_picture(self) -> Sequence[float]:
+        return self.found
 
     def value(self) -> Value:
         return Value(

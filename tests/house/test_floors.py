@@ -13,18 +13,25 @@ RUNTIME_MAY_IMPORT = {"numpy", "onnxruntime", "PIL", "tokenizers", "typer"}
 ALSO = {
     "runtime/terminal.py": {"rich"},
     "runtime/bytepairs.py": {"ftfy"},
-    "runtime/sessions.py": {"tensorrt"},
+    "runtime/card.py": {"tensorrt"},
     "runtime/embeddings.py": {"h5py"},
+    "runtime/score/locations.py": {"upath"},
+    "runtime/score/ray.py": {"ray"},
+    "runtime/score/charts.py": {"matplotlib"},
+    "runtime/score/report.py": {"jinja2", "matplotlib"},
 }
 
-HEAVY = {"numpy", "torch", "onnx", "onnxruntime", "PIL", "rich", "tokenizers", "ftfy"}
+HEAVY = {"numpy", "torch", "onnx", "onnxruntime", "PIL", "rich", "tokenizers", "ftfy", "ray"}
 
 WITHOUT_TORCH = """
 import importlib, pkgutil, sys
 
+REFUSED = {"torch", "torchvision", "safetensors", "onnx", "onnxscript"}
+REFUSED |= {"ray", "upath", "matplotlib", "jinja2", "h5py"}
+
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "torchvision", "safetensors", "onnx", "onnxscript"}:
+        if name.partition(".")[0] in REFUSED:
             raise ModuleNotFoundError(f"{name} is kept out by this test", name=name)
 
 sys.meta_path.insert(0, Refuse())

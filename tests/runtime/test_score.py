@@ -16,7 +16,7 @@ from PIL import Image
 import t2i
 from t2i.runtime.errors import PictureError, ScoreError, UsageError
 from t2i.runtime.score.metrics import METRICS, choose
-from t2i.runtime.score.pairs import Options, PairMetric, match, score
+from t2i.runtime.score.pairs import Options, PairMetric, compare, match
 from t2i.runtime.score.similarity import C2, TAPS, ssim_map
 from t2i.runtime.score.sources import Stored
 
@@ -201,7 +201,8 @@ def test_nothing_to_compare_is_an_error(tmp_path: Path, other: str) -> None:
 def test_a_folder_scores_the_mean_of_its_pairs(tmp_path: Path) -> None:
     a = save(tmp_path / "a", one=100, two=100)
     b = save(tmp_path / "b", one=110, two=150)
-    psnr, ssim = score(chosen("psnr", "ssim"), match(a, b), Options(), names=("a", "b"))
+    found = compare(chosen("psnr", "ssim"), match(a, b), Options(), names=("a", "b"))
+    psnr, ssim = found.results()
     each = [20 * math.log10(25.5), 20 * math.log10(5.1)]
     assert psnr.value == pytest.approx(np.mean(each))
     assert psnr.spread == pytest.approx(np.std(each))
@@ -218,7 +219,7 @@ def test_a_folder_scores_the_mean_of_its_pairs(tmp_path: Path) -> None:
 def test_an_infinite_mean_has_no_spread(tmp_path: Path) -> None:
     a = save(tmp_path / "a", one=1, two=2)
     b = save(tmp_path / "b", one=1, two=3)
-    (psnr,) = score(chosen("psnr"), match(a, b), Options(), names=("a", "b"))
+    (psnr,) = compare(chosen("psnr"), match(a, b), Options(), names=("a", "b")).results()
     assert (psnr.value, psnr.spread) == (math.inf, None)
 
 
@@ -238,10 +239,10 @@ def test_a_bad_pair_is_named(tmp_path: Path) -> None:
     a, b = save(tmp_path / "a", one=1), save(tmp_path / "b", one=1)
     Image.new("RGB", (50, 40)).save(b / "one.png")
     with pytest.raises(ScoreError, match=r"one\.png: the pictures differ in size"):
-        score(chosen("psnr"), match(a, b), Options(), names=("a", "b"))
+        compare(chosen("psnr"), match(a, b), Options(), names=("a", "b"))
     (b / "one.png").write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"b/one\.png"):
-        score(chosen("psnr"), match(a, b), Options(), names=("a", "b"))
+        compare(chosen("psnr"), match(a, b), Options(), names=("a", "b"))
 
 
 def test_a_map_is_white_where_pictures_are_equal(tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_a_map_is_white_where_pictures_are_equal(tmp_path: Path) -> None:
     half = Image.new("RGB", size)
     half.paste("white", (20, 0, 40, 20))
     half.save(b / "one.png")
-    score(chosen("ssim"), match(a, b), Options(), names=("a", "b"), maps=tmp_path / "maps")
+    compare(chosen("ssim"), match(a, b), Options(), names=("a", "b"), maps=tmp_path / "maps")
     with Image.open(tmp_path / "maps" / "one.png") as drawn:
         levels = np.asarray(drawn)
     assert levels.shape == (20 - TAPS + 1, 40 - TAPS + 1)

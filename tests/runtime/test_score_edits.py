@@ -26,9 +26,10 @@ from t2i.runtime.score.edits import Edit, Looks, RenderedEdits, read_edits, rend
 from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.locality import Locality, grown, split
 from t2i.runtime.score.metrics import METRICS
+from t2i.runtime.score.parts import Shown
 from t2i.runtime.score.protocol import Input, Value
 from t2i.runtime.score.sets import Setting, show
-from t2i.runtime.score.sources import Caption, Shown, Whole
+from t2i.runtime.score.sources import Caption, Whole
 
 PX = 64
 PARTS = ("background", "wing", "head")

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from PIL import Image
 from t2i.runtime.captions import read_captions
 from t2i.runtime.draw import load
 from t2i.runtime.errors import ScoreError
+from t2i.runtime.pictures import Pixels
+from t2i.runtime.score import pairs
 from t2i.runtime.score.features import Extractor
-from t2i.runtime.score.looking import CHUNK
+from t2i.runtime.score.looking import CHUNK, look
 from t2i.runtime.score.memory import Chunk, Memory
 from t2i.runtime.score.metrics import METRICS
+from t2i.runtime.score.pairs import Alike, Compare, Options, PairMetric
 from t2i.runtime.score.protocol import Result
 from t2i.runtime.score.sets import SetMetric, Setting, Work, run
 from t2i.runtime.score.sources import Drawn, Source, Stored
@@ -116,6 +120,45 @@ def test_what_was_seen_serves_other_metrics_and_other_places(
     memory.close()
 
 
+def test_a_chunk_of_which_nothing_can_be_read_is_no_gap(
+    judge: Path, pictures: Path, tmp_path: Path
+) -> None:
+    holed = tmp_path / "holed"
+    holed.mkdir()
+    for n, path in enumerate(sorted(pictures.iterdir())):
+        (holed / path.name).write_bytes(b"" if n // CHUNK == 1 else path.read_bytes())
+    whole = scored(looking(judge), Stored(holed), pictures, None, "is")
+    memory = Memory(tmp_path / "seen.sqlite")
+    assert scored(looking(judge), Stored(holed), pictures, memory, "is") == whole
+    again = looking(judge)
+    assert scored(again, Stored(holed), pictures, memory, "is") == whole
+    assert again.looks == 0
+    assert len(whole[0].protocol.unreadable) == CHUNK + sum(n // CHUNK != 1 for n in BROKEN)
+    memory.close()
+
+
+def test_what_cannot_be_read_changes_no_chunk_but_its_own(
+    judge: Path, pictures: Path, tmp_path: Path
+) -> None:
+    sound = tmp_path / "sound"
+    sound.mkdir()
+    for path in pictures.iterdir():
+        data = path.read_bytes() or (pictures / "00.png").read_bytes()
+        (sound / path.name).write_bytes(data)
+    extractor = looking(judge)
+    seen, whole = (
+        list(look(Stored(folder), {extractor: ["features"]}, 8)) for folder in (pictures, sound)
+    )
+    for some, all_of_it in zip(seen, whole, strict=True):
+        assert {place // CHUNK for place in some.places} == {all_of_it.places[0] // CHUNK}
+        kept = [all_of_it.places.index(place) for place in some.places]
+        np.testing.assert_allclose(
+            some.found[extractor]["features"],
+            all_of_it.found[extractor]["features"][kept],
+            rtol=1e-6,
+        )
+
+
 def test_a_stream_goes_on_too(judge: Path, pictures: Path, tmp_path: Path) -> None:
     painter = load(write_colourist(tmp_path), device="cpu", threads=1)
     (tmp_path / "captions.txt").write_text("red bird\nblue bird\ngreen bird\n")
@@ -134,6 +177,43 @@ def test_a_stream_goes_on_too(judge: Path, pictures: Path, tmp_path: Path) -> No
     other = Drawn(painter, lines, "captions.txt", total=60, seed=4)
     scored(again, other, pictures, memory, "is")
     assert again.looks > 2, "another seed draws other pictures"
+    memory.close()
+
+
+def test_pairs_go_on_too(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "KEPT", 8)
+    other = tmp_path / "other"
+    other.mkdir()
+    for n in range(PICTURES):
+        Image.new("RGB", (8, 8), (n, 0, 0)).save(other / f"{n:02}.png")
+    metric = METRICS["psnr"]
+    assert isinstance(metric, PairMetric)
+    compared, stop_after = 0, 30
+
+    def counted(a: Pixels, b: Pixels, options: Options) -> Alike:
+        nonlocal compared
+        if compared == stop_after:
+            raise StopError
+        compared += 1
+        return metric.compare(a, b, options)
+
+    def found(compare: Compare, memory: Memory | None) -> list[Result]:
+        counting = {"psnr": replace(metric, compare=compare)}
+        matched, names = pairs.match(pictures, other), ("a", "b")
+        return pairs.compare(
+            counting, matched, Options(), names=names, workers=1, memory=memory
+        ).results()
+
+    whole = found(metric.compare, None)
+    memory = Memory(tmp_path / "seen.sqlite")
+    with pytest.raises(StopError):
+        found(counted, memory)
+    compared, stop_after = 0, 1000
+    assert found(counted, memory) == whole, "every digit, and what could not be read"
+    assert compared <= PICTURES - len(BROKEN) - 30 + 2 * 8
+    compared = 0
+    assert found(counted, memory) == whole
+    assert compared == 0
     memory.close()
 
 

@@ -9,7 +9,7 @@ from judges import SHADES, flat, write_judge, write_matcher
 
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.features import Extractor
-from t2i.runtime.score.retrieval import Pool, Retrieval, cosines, retrieved, spread_of
+from t2i.runtime.score.retrieval import Pool, Retrieval, cosines, leads, spread_of
 from t2i.runtime.score.sets import Setting, show
 from t2i.runtime.score.sources import Caption, Given
 
@@ -38,7 +38,7 @@ def test_r_precision_is_that_of_official_code() -> None:
     n = len(images)
     others = [n + places for places in inputs["mismatched"]]
     sentences = np.concatenate([own, pool])
-    hits = retrieved(images, sentences, range(n), others)
+    hits = leads(images, sentences, range(n), others) > 0
     first = cosines(images[:1], sentences)[0, [0, *others[0]]]
     parts = hits.reshape(10, -1).mean(1)
     case.check(
@@ -62,8 +62,9 @@ def test_the_spread_over_folds_is_that_of_their_means() -> None:
 def test_a_tie_is_no_hit() -> None:
     sentences = np.array([[1.0, 0], [0, 1], [2, 0]])
     codes = np.array([[1.0, 0], [0.6, 0.8]])
-    found = retrieved(codes, sentences, [0, 1], [np.array([1, 2]), np.array([0, 2])])
-    assert found.tolist() == [False, True]
+    found = leads(codes, sentences, [0, 1], [np.array([1, 2]), np.array([0, 2])])
+    assert found.tolist() == pytest.approx([0, 0.2])
+    assert found[0] == 0, "exactly"
 
 
 def test_a_code_of_nothing_is_near_nothing() -> None:

@@ -13,7 +13,7 @@ import t2i
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.metrics import choose
 from t2i.runtime.score.multiscale import EXPONENTS, LEAST_PX, SCALES
-from t2i.runtime.score.pairs import Options, PairMetric, match, score
+from t2i.runtime.score.pairs import Options, PairMetric, compare, match
 
 Similarity = Callable[..., float]
 BOTH: tuple[Similarity, ...] = (t2i.score.ms_ssim, t2i.score.small_ms_ssim)
@@ -104,7 +104,8 @@ def test_it_is_a_metric_of_pairs(tmp_path: Path) -> None:
     metric = choose(["ms-ssim"])["ms-ssim"]
     assert isinstance(metric, PairMetric)
     files = tmp_path / "a", tmp_path / "b"
-    (found,) = score({"ms-ssim": metric}, match(*files), Options(luma=True), names=("a", "b"))
+    options = Options(luma=True)
+    (found,) = compare({"ms-ssim": metric}, match(*files), options, names=("a", "b")).results()
     pictures = [noise(LEAST_PX, seed) for seed in (0, 1)]
     assert found.value == t2i.score.ms_ssim(*pictures, luma=True)
     assert found.protocol.options == {"luma": True}

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -147,8 +148,22 @@ def test_a_log_gets_a_line_every_tenth_of_the_way(
             bar.advance(note=f"loss {step}")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10
-    assert lines[0] == "drawing: 100 of 1,000 · loss 99"
+    assert lines[0] == "drawing: 100 of 1,000 · 0:00:00 left · loss 99"
     assert lines[-1] == "drawing: 1,000 of 1,000 · loss 999"
+
+
+def test_the_time_left_is_that_of_the_latest_pace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = monotonic()
+    monkeypatch.setattr(terminal, "monotonic", lambda: now)
+    with terminal.progress("scoring", 1000) as bar:
+        for step in range(1000):
+            now += 2 if step < 500 else 60  # half was remembered
+            bar.advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "scoring: 100 of 1,000 · 0:30:00 left"
+    assert lines[-2:] == ["scoring: 900 of 1,000 · 1:40:00 left", "scoring: 1,000 of 1,000"]
 
 
 def test_what_is_soon_over_leaves_no_line(capsys: pytest.CaptureFixture[str]) -> None:
