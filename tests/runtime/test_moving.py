@@ -102,7 +102,7 @@ def test_what_faces_the_other_way_is_edited_in_a_mirror(
     here: Path, editor: Editor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = pixels(here / "bird.png")
-    monkeypatch.setattr(Editor, "_turns", True)
+    monkeypatch.setitem(vars(editor), "_turns", True)
     for given, mirrored in ((picture, False), (picture[:, ::-1], True)):
         told = editor.tell(given)
         assert told.mirrored == mirrored
