@@ -26,7 +26,7 @@ import typer
 from PIL import Image
 
 from bench.attngan import Way, interleaved
-from t2i.export import official
+from t2i.export.official.load import Files, load
 from t2i.export.publish import Request, export
 from t2i.models import inception
 from t2i.runtime import terminal
@@ -91,7 +91,7 @@ def of_features(rounds: int) -> None:
         root = Path(folder)
         files = pictures(root / "pictures", CHUNK)
         torch.save(network.state_dict(), root / "weights.pth")
-        loaded = official.load("inception", root / "weights.pth")
+        loaded = load("inception", Files({"weights": root / "weights.pth"}))
         export(Request(loaded, out=root / "inception.t2i"))
         extractor = Extractor.load(root / "inception.t2i", device="cpu", threads=1)
 

@@ -2,11 +2,11 @@
 
     python -m bench.survey row attngan
 
-Trains the preset `birds` for twenty minutes at 64 px, on one CPU core in bfloat16 (what it needs
-is trained before, and not counted), draws the 2,000 test captions and scores them. What comes of
-it: `docs/survey/rows/` holds SYSTEM.json, with the scores over time, a sheet of pictures as
-SYSTEM.png, and the averaged generator as SYSTEM.safetensors, so that a new score needs no new
-training. An interrupted row goes on where it stopped.
+Trains the preset `birds` at 64 px, in bfloat16, until one CPU core has worked twenty minutes on it
+(what it needs is trained before, and not counted), draws the 2,000 test captions and scores them.
+What comes of it: `docs/survey/rows/` holds SYSTEM.json, with the scores over time, a sheet of
+pictures as SYSTEM.png, and the averaged generator as SYSTEM.safetensors, so that a new score needs
+no new training. An interrupted row goes on where it stopped.
 
 Two baselines stand beside it: the mean of all training pictures, and the system's own pictures
 beside captions that they were not drawn from.
@@ -83,7 +83,7 @@ def point(system: str, folder: Path, minutes: int) -> dict[str, Any]:
         export(system, folder)
         recipe = runs.read_recipe(folder / "run" / runs.RECIPE)
         found = {
-            "minutes": round(trained_seconds(folder / "run") / 60, 1),
+            "minutes": round(worked_seconds(folder / "run") / 60, 1),
             "steps": recipe.steps,
             "images_seen": recipe.images_seen,
             "scores": {},
@@ -98,17 +98,17 @@ def point(system: str, folder: Path, minutes: int) -> dict[str, Any]:
 
 
 def train(system: str, run: Path, seconds: float) -> None:
-    """Let the run go on until it has trained so long; what it needs is trained before."""
-    if trained_seconds(run) >= seconds or is_finished(run):
+    """Let the run go on until its core worked so long; what it needs is trained before."""
+    if worked_seconds(run) >= seconds or is_finished(run):
         return
     more = ["--resume"] if (run / runs.RECIPE).is_file() else TRAINING
     training = subprocess.Popen([tool("t2i-train"), system, *more, "--out", str(run)])
     while training.poll() is None:
         time.sleep(1)
-        if trained_seconds(run) >= seconds:
+        if worked_seconds(run) >= seconds:
             training.send_signal(signal.SIGINT)
             training.wait()
-    if not (is_finished(run) or trained_seconds(run) >= seconds):
+    if not (is_finished(run) or worked_seconds(run) >= seconds):
         raise subprocess.CalledProcessError(training.returncode, "t2i-train")
 
 
@@ -116,11 +116,15 @@ def is_finished(run: Path) -> bool:
     return (run / runs.RECIPE).is_file() and runs.read_recipe(run / runs.RECIPE).finished
 
 
-def trained_seconds(run: Path) -> float:
-    """As the log says, which leaves out start and preparation."""
+def worked_seconds(run: Path) -> float:
+    """For how long the core trained, start and preparation left out."""
+    return last_logged(run, "processor_seconds")
+
+
+def last_logged(run: Path, name: str) -> float:
     log = run / "log.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
+    return float(json.loads(lines[-1])[name]) if lines else 0.0
 
 
 def export(system: str, folder: Path) -> None:
@@ -165,7 +169,7 @@ def shuffled(folder: Path) -> Path:
 def prepared(run: Path) -> dict[str, float | None]:
     """Minutes of training that went before, by system; None where weights came from elsewhere."""
     needs = runs.read_recipe(run / runs.RECIPE).needs
-    seconds = {name: trained_seconds(Path(need.origin)) for name, need in needs.items()}
+    seconds = {name: last_logged(Path(need.origin), "seconds") for name, need in needs.items()}
     return {name: round(each / 60, 1) if each else None for name, each in seconds.items()}
 
 

@@ -1,4 +1,4 @@
-"""`t2i-export`: parse, call, report."""
+"""`t2i-export`: parse, and call."""
 
 from importlib import import_module
 from pathlib import Path
@@ -12,9 +12,6 @@ from t2i.runtime.errors import ExportError, UsageError
 
 if TYPE_CHECKING:
     from t2i.export.precision import Precision
-    from t2i.export.publish import Request
-    from t2i.export.trained import Trained
-    from t2i.runtime.bundle import Bundle
 
 EXAMPLES = """\b
 Examples:
@@ -23,6 +20,11 @@ t2i-export attngan --fp16                            # computes in fp16, for CUD
 t2i-export clip --int8                               # a quarter of the file, for CPUs
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
 t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID looks with
+t2i-export attngan --weights G.pth --text-weights T.pth --vocabulary captions.pickle   # official
+t2i-export --inspect netG_epoch_600.pth              # what a file is; writes nothing
+t2i-export --weights vgg16.pth --save-weights vgg16.safetensors   # what trainings read
+t2i-export attngan --single-file                     # one .onnx: captions in, pixels out
+t2i-export --bundle birds --single-file              # the same of a bundle that is there
 t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed
 
 Make a bundle of a trained system.
@@ -31,106 +33,132 @@ The bundle goes into your bundle folder as SYSTEM-PRESET, or where --out says. I
 stored as float16 and computed with as float32, unless --fp32, --fp16 or --int8 is given; official
 weights stay float32, and their bundle is called SYSTEM. Each graph is compared with PyTorch first;
 one that differs is deleted, and nothing is written.
+
+--single-file writes NAME.onnx into this folder instead, or where --out says: inputs `caption` and
+`seed`, outputs `image`, `known` and `unknown`, for any program that runs ONNX. It draws what the
+bundle draws. With --attention it also says which words the last attention looked at.
 """
+
+ONNX = ("onnx", "onnxruntime")
+TORCH = (*ONNX, "onnxscript", "safetensors", "torch")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-System = Annotated[str, typer.Argument(help=f"What to export: {', '.join(CATALOG)}.")]
+System = Annotated[
+    str | None, typer.Argument(help=f"What to export: {', '.join(CATALOG)}.", show_default=False)
+]
 RunFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
 ]
 Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Official weights, in place of a run.")
 ]
+TextWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Official weights of what reads captions.")
+]
+ImageWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Official weights of what sees pictures.")
+]
+Words = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The vocabulary that these were trained with.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting that official files do not tell."),
+]
+SaveWeights = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write weights too, for trainings: NAME.safetensors."),
+]
+Inspect = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Say what a file of weights is, and stop.")
+]
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
 Int8 = Annotated[
     bool, typer.Option("--int8", help="Multiply matrices of transformers in eight bits.")
 ]
-Out = Annotated[Path | None, typer.Option(metavar="PATH", help="Where to: NAME.t2i.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace another run's bundle.")]
+SingleFile = Annotated[
+    bool, typer.Option("--single-file", help="One .onnx file that does all that a host does.")
+]
+BundleName = Annotated[
+    str | None,
+    typer.Option("--bundle", metavar="NAME", help="Make the single file of this bundle."),
+]
+Attention = Annotated[
+    bool, typer.Option("--attention", help="Let the single file show what its words looked at.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Where to: NAME.t2i, of a single file NAME.onnx."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace another run's bundle, or a file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")]
 
 
 @app.command(help=EXAMPLES)
 def export(
-    system: System,
+    system: System = None,
     *,
     run: RunFolder = None,
     weights: Weights = None,
+    text_weights: TextWeights = None,
+    image_weights: ImageWeights = None,
+    vocabulary: Words = None,
+    changes: Changes = None,
+    save_weights: SaveWeights = None,
+    inspect: Inspect = None,
     fp32: Fp32 = False,
     fp16: Fp16 = False,
     int8: Int8 = False,
+    single_file: SingleFile = False,
+    bundle: BundleName = None,
+    attention: Attention = False,
     out: Out = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     with terminal.explaining_errors():
-        if fp32 + fp16 + int8 > 1:
+        precision = _precision(fp32=fp32, fp16=fp16, int8=int8)
+        _require_packages(*(ONNX if bundle else TORCH))
+        from t2i.export import actions  # after parsing: --help must not wait for torch
+
+        where = actions.Where(out, force, as_json)
+        files = (weights, text_weights, image_weights, vocabulary)
+        given = actions.Given(*files, changes=tuple(changes or ()))
+        source = actions.Source(system, run, given)
+        if attention and not single_file:
+            raise UsageError("--attention belongs to --single-file", hint="pass both, or neither")
+        if inspect:
+            actions.inspect(inspect, as_json=as_json)
+        elif bundle and (source != actions.Source() or precision or not single_file):
             raise UsageError(
-                "--fp32, --fp16 and --int8 exclude each other", hint="pass one of them"
+                "--bundle names a bundle that is there, and makes a single file of it",
+                hint=f"t2i-export --bundle {bundle} --single-file",
             )
-        if run and weights:
-            raise UsageError("weights come from a run or from a file", hint="leave out one of them")
-        _require_packages()
-        # After parsing: --help must not wait for torch.
-        from t2i.export.pages import captions
-        from t2i.export.publish import Request, export
-
-        precision: Precision | None = (
-            "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
-        )
-        request = Request(_trained(system, run, weights), precision, out, force)
-        bundle = export(request)
-        if as_json:
-            terminal.print_json(_record(request, bundle))
-            return
-        model = request.path if out else request.name
-        tried = [f't2i-run --model {model} "{caption}"' for caption in captions(bundle)]
-        if any(graph.role == "caption" for graph in bundle.manifest.graphs):
-            tried.append(f"t2i-run --model {model} --describe PICTURE")
-        terminal.report(_sentence(request, bundle), next=[*tried, "t2i-run --list"][0])
+        elif bundle:
+            actions.single_file_of(bundle, where, attention=attention)
+        elif weights and save_weights and not system:
+            actions.convert(weights, save_weights, force=force)
+        else:
+            wanted = actions.request(source, precision, where)
+            if save_weights:
+                actions.keep(wanted, save_weights)
+            if single_file:
+                actions.single_file(wanted, where, attention=attention)
+            else:
+                actions.bundle(wanted, where)
 
 
-def _trained(system: str, run: Path | None, weights: Path | None) -> "Trained":
-    from t2i.export import official, trained
-
-    if weights:
-        terminal.say(f"{system}, official weights, from {weights}")
-        return official.load(system, weights)
-    found = trained.find_run(system, run)
-    terminal.say(f"{system}, preset {found.recipe.preset}, from {found.folder}")
-    return trained.load(found)
+def _precision(*, fp32: bool, fp16: bool, int8: bool) -> "Precision | None":
+    if fp32 + fp16 + int8 > 1:
+        raise UsageError("--fp32, --fp16 and --int8 exclude each other", hint="pass one of them")
+    return "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
 
 
-def _record(request: "Request", bundle: "Bundle") -> dict[str, object]:
-    manifest = bundle.manifest
-    return {
-        "name": bundle.name,
-        "path": str(request.path),
-        "sha256": bundle.sha256,
-        "precision": manifest.precision,
-        "bytes": _bytes(request.path),
-        "worst": manifest.check.worst,
-        "tolerance": manifest.check.tolerance,
-    }
-
-
-def _sentence(request: "Request", bundle: "Bundle") -> str:
-    check, size = bundle.manifest.check, _bytes(request.path) / 1e6
-    return (
-        f"wrote {request.path} ({size:.1f} MB, {bundle.manifest.precision}, at most "
-        f"{check.worst:.1e} from PyTorch, {check.tolerance:.1e} is allowed)"
-    )
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
-
-
-def _require_packages() -> None:
+def _require_packages(*names: str) -> None:
     try:
-        for name in ("onnx", "onnxruntime", "onnxscript", "safetensors", "torch"):
+        for name in names:
             import_module(name)
     except ModuleNotFoundError as error:
         raise ExportError(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 import torch
 
-from t2i.export import cost, pages
+from t2i.export import cost, likelihood, pages
 from t2i.export.check import arrays, compare, expected, refuse
 from t2i.export.int8 import require_some
 from t2i.export.plan import BATCHES, CAPTIONS, Host, Plan
@@ -64,6 +64,9 @@ def write(
         weight.numel() for network in trained.networks.values() for weight in network.parameters()
     )
     manifest = replace(manifest, cost=cost.measure(draft, parameters))
+    if precision == "int8":
+        lost = likelihood.scores(trained, plans, traced, graphs)
+        manifest = replace(manifest, scores=(*manifest.scores, *lost))
     done("measured")
     if preview := pages.preview(bundle.Bundle.load(draft)):
         manifest = replace(manifest, preview=_save(draft, PREVIEW, preview))
@@ -104,9 +107,14 @@ def training_of(trained: Trained) -> bundle.Training:
             name: replace(need, origin=_portable(need.origin))
             for name, need in recipe.needs.items()
         },
-        checkpoint=hashlib.sha256(trained.run.weights.read_bytes()).hexdigest(),
+        checkpoint=_sha256(trained.run.weights),
         images_seen=recipe.images_seen,
     )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _portable(origin: str) -> str:
@@ -138,7 +146,7 @@ def _manifest(
         classes=recipe.classes,
         noise=host.noise,
         graphs=graphs,
-        pixels=host.pixels,
+        pixels=trained.pixels or host.pixels,
         image_px=host.image_px,
         proof=proof,
         preview=None,

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from t2i.export.charcnnrnn import Output, reading
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.charcnnrnn import Output
+from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.sentences import condition, said
 from t2i.export.trained import Trained
 from t2i.models import gancls
 from t2i.models.blocks.facing import turn
@@ -15,26 +16,23 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     """Captions to sentences, sentences and noise to pictures; and pictures back to their noise."""
     sizes: gancls.Settings = trained.sizes
     facing, px = trained.recipe.facing, sizes.image_px
-    text = reading(trained, facing)
+    told = said(trained, sizes.text_size)
     noise = bundle.Tensor("noise", "float32", ("B", sizes.noise_size))
     image = bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
 
     def sentences_and_noise(batch: int, kind: Captions) -> Tensors:
-        with torch.no_grad():
-            said = text.module(captions(trained, batch, kind))
-        names = (each.name for each in text.outputs)
-        drawn = draws(batch, sizes.noise_size, stream=1)
-        return {"noise": drawn, **dict(zip(names, said, strict=True))}
+        noise = draws(batch, sizes.noise_size, stream=1)
+        return {"noise": noise, **told.examples(batch, kind)}
 
     generator = Plan(
         "generator",
         Drawing(trained.networks["generator"], facing),
-        inputs=(noise, *text.outputs),
+        inputs=(noise, *told.tensors),
         outputs=(image,),
         examples=sentences_and_noise,
     )
     if not sizes.style_width:
-        return text, generator
+        return told.plans(generator)
 
     def drawn(batch: int, kind: Captions) -> Tensors:
         read = sentences_and_noise(batch, kind)
@@ -42,13 +40,14 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
             return {"image": generator.module(*(read[each.name] for each in generator.inputs))[0]}
 
     style = Output(trained.networks["style"])
-    return text, generator, Plan("invert", style, (image,), (noise,), drawn)
+    return *told.plans(generator), Plan("invert", style, (image,), (noise,), drawn)
 
 
 def host(trained: Trained) -> Host:
     """Noise as in the paper."""
     sizes: gancls.Settings = trained.sizes
-    return Host(image_px=sizes.image_px, noise=(bundle.Noise("noise", (sizes.noise_size,)),))
+    noise = bundle.Noise("noise", (sizes.noise_size,))
+    return Host(sizes.image_px, (noise,), condition(trained))
 
 
 class Drawing(nn.Module):

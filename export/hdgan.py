@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
-from t2i.export.charcnnrnn import reading
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.sentences import condition, said
 from t2i.export.trained import Trained
 from t2i.models import hdgan
 from t2i.models.blocks.facing import turn
@@ -14,18 +13,16 @@ from t2i.runtime import bundle, runs
 
 
 def plans(trained: Trained) -> tuple[Plan, ...]:
-    """Captions to sentences; sentences and noise to pictures."""
+    """Captions to sentences, where they are read; sentences and noise to pictures."""
     sizes: hdgan.Settings = trained.sizes
     facing = trained.recipe.facing
-    text = reading(trained, facing)
+    told = said(trained, sizes.text_size)
 
     def sentences_and_noise(batch: int, kind: Captions) -> Tensors:
-        with torch.no_grad():
-            said = text.module(captions(trained, batch, kind))
         return {
             "noise": draws(batch, sizes.noise_size, stream=1),
             "detail": draws(batch, sizes.condition_size, stream=2),
-            **dict(zip((each.name for each in text.outputs), said, strict=True)),
+            **told.examples(batch, kind),
         }
 
     generator = Plan(
@@ -34,12 +31,12 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
         inputs=(
             bundle.Tensor("noise", "float32", ("B", sizes.noise_size)),
             bundle.Tensor("detail", "float32", ("B", sizes.condition_size)),
-            *text.outputs,
+            *told.tensors,
         ),
         outputs=_pictures(sizes.drawn_px),
         examples=sentences_and_noise,
     )
-    return text, generator
+    return told.plans(generator)
 
 
 def host(trained: Trained) -> Host:
@@ -47,7 +44,7 @@ def host(trained: Trained) -> Host:
     sizes: hdgan.Settings = trained.sizes
     noise = bundle.Noise("noise", (sizes.noise_size,))
     detail = bundle.Noise("detail", (sizes.condition_size,))
-    return Host(image_px=sizes.drawn_px[-1], noise=(noise, detail))
+    return Host(sizes.drawn_px[-1], (noise, detail), condition(trained))
 
 
 class Drawing(nn.Module):

@@ -1,9 +1,12 @@
-"""Bundles of systems that read a sentence: captions become a vector, from which pictures are drawn.
+"""Bundles of systems that draw a sentence: captions become a vector, from which pictures are drawn.
 
+Where no network reads captions, their vectors are given: the bundle's condition is `vector`.
 `SYSTEM.py` says which pictures its generator gives.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,48 +19,86 @@ from t2i.runtime import bundle, runs
 
 
 class Sizes(Protocol):
-    """What the networks of such a system say of their draws."""
+    """What the networks of such a system say of sentences and of their draws."""
 
+    @property
+    def text_size(self) -> int: ...
     @property
     def noise_size(self) -> int: ...
     @property
     def detail_size(self) -> int: ...
 
 
-def read_and_draw(trained: Trained, pictures: tuple[bundle.Tensor, ...]) -> tuple[Plan, Plan]:
+@dataclass(frozen=True)
+class Said:
+    """What a generator is told of a caption."""
+
+    text: Plan | None
+    """The graph that reads it."""
+    tensors: tuple[bundle.Tensor, ...]
+    examples: Callable[[int, Captions], Tensors]
+
+    def plans(self, generator: Plan) -> tuple[Plan, ...]:
+        """Both graphs, where there are two."""
+        return (self.text, generator) if self.text else (generator,)
+
+
+def said(trained: Trained, text_size: int) -> Said:
+    """Sentences, and where captions are read, which way they want the bird to face."""
+    if "text" not in trained.networks:
+        sentence = bundle.Tensor("sentence", "float32", ("B", text_size))
+        return Said(
+            None,
+            (sentence,),
+            lambda batch, kind: {"sentence": draws(batch, text_size, stream=9)},
+        )
+    text = reading(trained, trained.recipe.facing)
+
+    def read(batch: int, kind: Captions) -> Tensors:
+        with torch.no_grad():
+            outputs = text.module(captions(trained, batch, kind))
+        return dict(zip((each.name for each in text.outputs), outputs, strict=True))
+
+    return Said(text, text.outputs, read)
+
+
+def condition(trained: Trained) -> Literal["caption", "vector"]:
+    """What hosts give."""
+    return "caption" if "text" in trained.networks else "vector"
+
+
+def read_and_draw(trained: Trained, pictures: tuple[bundle.Tensor, ...]) -> tuple[Plan, ...]:
     """Captions to sentences, read by a char-CNN-RNN; sentences and draws to pictures.
 
     Args:
         pictures: what the generator gives as `images`, from the last to the first.
     """
     sizes: Sizes = trained.sizes
-    text, facing = reading(trained, trained.recipe.facing), trained.recipe.facing
+    told = said(trained, sizes.text_size)
 
     def sentences_and_draws(batch: int, kind: Captions) -> Tensors:
-        with torch.no_grad():
-            said = text.module(captions(trained, batch, kind))
         return {
             "noise": draws(batch, sizes.noise_size, stream=1),
             "detail": draws(batch, sizes.detail_size, stream=2),
-            **dict(zip((each.name for each in text.outputs), said, strict=True)),
+            **told.examples(batch, kind),
         }
 
     generator = Plan(
         "generator",
-        Drawing(trained.networks["generator"], facing),
+        Drawing(trained.networks["generator"], trained.recipe.facing),
         inputs=(
             *(bundle.Tensor(each.name, "float32", ("B", *each.shape)) for each in noise(sizes)),
-            *text.outputs,
+            *told.tensors,
         ),
         outputs=pictures,
         examples=sentences_and_draws,
     )
-    return text, generator
+    return told.plans(generator)
 
 
 def host(trained: Trained, image_px: int) -> Host:
     """Noise as in the papers: z, and the draw of the conditioning augmentation."""
-    return Host(image_px=image_px, noise=noise(trained.sizes))
+    return Host(image_px, noise(trained.sizes), condition(trained))
 
 
 def noise(sizes: Sizes) -> tuple[bundle.Noise, bundle.Noise]:

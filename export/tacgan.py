@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
-from t2i.export.charcnnrnn import reading
 from t2i.export.gancls import Drawing
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.sentences import condition, said
 from t2i.export.trained import Trained
 from t2i.models import damsm, tacgan
 from t2i.runtime import bundle
@@ -17,26 +16,20 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     """Captions to sentences, where they are read; sentences and noise to pictures."""
     sizes: tacgan.Settings = trained.sizes
     facing, px = trained.recipe.facing, sizes.image_px
-    text = None if isinstance(sizes.reader, tacgan.Vectors) else reading(spoken(trained), facing)
-    sentence = bundle.Tensor("sentence", "float32", ("B", sizes.text_size))
-    said = text.outputs if text else (sentence,)
+    told = said(spoken(trained), sizes.text_size)
 
     def sentences_and_noise(batch: int, kind: Captions) -> Tensors:
-        noise = {"noise": draws(batch, sizes.noise_size, stream=1).clamp(-1, 1)}
-        if text is None:
-            return noise | {"sentence": draws(batch, sizes.text_size, stream=2)}
-        with torch.no_grad():
-            read = text.module(captions(trained, batch, kind))
-        return noise | dict(zip((each.name for each in said), read, strict=True))
+        noise = draws(batch, sizes.noise_size, stream=1).clamp(-1, 1)
+        return {"noise": noise, **told.examples(batch, kind)}
 
     generator = Plan(
         "generator",
         Drawing(trained.networks["generator"], facing),
-        inputs=(bundle.Tensor("noise", "float32", ("B", sizes.noise_size)), *said),
+        inputs=(bundle.Tensor("noise", "float32", ("B", sizes.noise_size)), *told.tensors),
         outputs=(bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW"),),
         examples=sentences_and_noise,
     )
-    return (text, generator) if text else (generator,)
+    return told.plans(generator)
 
 
 def host(trained: Trained) -> Host:
@@ -45,16 +38,16 @@ def host(trained: Trained) -> Host:
     return Host(
         image_px=sizes.image_px,
         noise=(bundle.Noise("noise", (sizes.noise_size,), "uniform"),),
-        condition="vector" if isinstance(sizes.reader, tacgan.Vectors) else "caption",
+        condition=condition(trained),
     )
 
 
 def spoken(trained: Trained) -> Trained:
     """The same with a text encoder that gives the sentence alone."""
-    encoder = trained.networks["text"]
+    encoder = trained.networks.get("text")
     if isinstance(encoder, damsm.TextEncoder):
-        encoder = Sentence(encoder)
-    return replace(trained, networks={**trained.networks, "text": encoder})
+        return replace(trained, networks={**trained.networks, "text": Sentence(encoder)})
+    return trained
 
 
 class Sentence(nn.Module):

@@ -1,14 +1,15 @@
 """Trained networks, read back from a run folder."""
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from t2i.export.official.table import PUBLISHED
 from t2i.models import renames
 from t2i.models.catalog import CATALOG
 from t2i.runtime import runs
@@ -29,6 +30,8 @@ class Trained:
     tokenizer: bytes
     official: bool = False
     """Whether it was official code that trained them."""
+    pixels: Literal["truncate", "round"] | None = None
+    """How that code makes bytes of pictures; None: as the system's exporter says."""
 
     @property
     def name(self) -> str:
@@ -71,19 +74,11 @@ def find_run(system: str, folder: Path | None) -> runs.Run:
             hint=f"t2i-train {system} --resume, or export it as it is with --run {begun.folder}",
         )
     hint = f"train one first: t2i-train {system} --preset toy"
-    if is_one_file(system):
+    if system in PUBLISHED:
         hint = f"pass official weights by --weights FILE, or {hint}"
     raise ExportError(
         f"there is no run of {system} in {runs.RUNS}, and none ships",
         hint=hint,
-    )
-
-
-def is_one_file(system: str) -> bool:
-    """Whether a file of official weights tells all of a system: it has one network, of one size."""
-    models: Any = import_module(f"t2i.models.{system}")
-    return len(models.RENAMES) == 1 and not any(
-        each.default is MISSING for each in fields(models.Settings)
     )
 
 

@@ -1,9 +1,9 @@
 """Captions become pictures."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,27 +15,19 @@ from t2i.runtime.bundle import Bundle, Graph, Tensor
 from t2i.runtime.decode import Decoder, Opening, Sampling
 from t2i.runtime.errors import BundleError, UsageError, did_you_mean
 from t2i.runtime.noise import Held
+from t2i.runtime.painting import Caption, Painting, refuse_tokens, refuse_what_draws_no_captions
 from t2i.runtime.pictures import Pixels, fitted, to_pixels, to_planes
 from t2i.runtime.proof import SelfTest, replay
 from t2i.runtime.sessions import Arrays, Session, open_session, usable_threads
 from t2i.runtime.text import Reading, Tokenizer
 from t2i.runtime.vectors import open_vectors
+from t2i.runtime.waiting import Waiting
 
-Caption = str | Reading | Between
-"""What can be painted: a caption, as it is typed or as it was read, or what lies between two."""
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
-
-@dataclass(frozen=True)
-class Painting:
-    """A batch of pictures, and what was asked for beside them."""
-
-    pictures: npt.NDArray[np.uint8]
-    """(B, H, W, 3)."""
-    stages: dict[int, npt.NDArray[np.uint8]]
-    """Pictures of the generator's smaller stages, by their width; or what there was after so many
-    tokens."""
-    attentions: dict[str, npt.NDArray[np.float32]]
-    """(B, T, H, W) by name: how much each region looked at each word."""
+TOGETHER, ROOM = 8, 64
+"""Captions that are drawn at once, and that may wait, where many are submitted."""
 
 
 def load(
@@ -102,7 +94,7 @@ class Painter:
         sampling: Sampling | None = None,
         opening: Opening | None = None,
     ) -> None:
-        _refuse_what_draws_no_captions(bundle)
+        refuse_what_draws_no_captions(bundle)
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.draws_classes = bundle.manifest.condition == "class"
@@ -129,13 +121,22 @@ class Painter:
             self._sessions["prefill"] = self._open("prefill", device=device, threads=self.threads)
             self._generator = self._decoder(device, sampling or Sampling(), opening)
         else:
-            _refuse_tokens(self.manifest.name, sampling, opening)
+            refuse_tokens(self.manifest.name, sampling, opening)
             self._generator = self._open("generator", device=device, threads=self.threads)
             self._sessions["generator"] = self._generator
             if self._tokenizer:
                 # Reading is a thousandth of the work: on a card it would only cost copies.
                 self._sessions["text"] = self._open("text", device="cpu", threads=1)
         self.device = self._generator.device
+        together = 1 if low_memory else TOGETHER
+        self._waiting = Waiting(self._serve, most=together, room=ROOM)
+
+    def close(self) -> None:
+        """Free all memory. What waits is cancelled; what is being drawn is finished first."""
+        self._waiting.close()
+        opened = [self._inverter] if "_inverter" in self.__dict__ else []
+        for session in (*opened, *self._sessions.values()):
+            session.close()
 
     def _decoder(self, device: str, sampling: Sampling, opening: Opening | None) -> Decoder:
         """What draws token by token."""
@@ -204,6 +205,24 @@ class Painter:
     def __call__(self, caption: str, *, seed: int = 0) -> Image.Image:
         """Draw one caption."""
         return Image.fromarray(self.draw([caption], seed=seed)[0])
+
+    def submit(
+        self, caption: str, *, seed: int = 0, timeout: float | None = None
+    ) -> "Future[Image.Image]":
+        """Draw one caption soon: with others that wait, in a thread of the painter's own.
+
+        For programs that serve many people; the picture is that of a call, but for one level.
+
+        Args:
+            timeout: seconds to wait for room where 64 wait already; None for as long as it takes.
+
+        Raises:
+            TextError: nothing in the caption can be drawn.
+            UsageError: the seed is out of range; or the painter is closed.
+            BusyError: there was no room in that time.
+        """
+        noise.refuse_out_of_range(seed)
+        return self._waiting.submit((self.read(caption), seed), timeout)
 
     def draw(
         self,
@@ -344,19 +363,23 @@ class Painter:
             drawn[part] = painting.pictures
         return drawn
 
+    def _serve(self, orders: Sequence[tuple[Reading, int]]) -> list[Image.Image]:
+        readings, seeds = zip(*orders, strict=True)
+        return [Image.fromarray(each) for each in self.paint(readings, seeds=seeds).pictures]
+
     def _read(self, captions: Sequence[Caption]) -> Arrays:
         """What captions become for the generator."""
         read = [self.read(each) if isinstance(each, str) else each for each in captions]
         readings = [each for each in read if isinstance(each, Reading)]
         if len(readings) == len(read):
-            return self._encode(readings)
+            return self.encode(readings)
         places = [each if isinstance(each, Between) else Between(each, each, 0.0) for each in read]
-        starts = self._encode([place.start for place in places])
-        ends = self._encode([place.end for place in places])
+        starts = self.encode([place.start for place in places])
+        ends = self.encode([place.end for place in places])
         said = [each for each in self._generator.inputs if each.name in starts]
         return blend(places, starts, ends, said)
 
-    def _encode(self, readings: Sequence[Reading]) -> Arrays:
+    def encode(self, readings: Sequence[Reading]) -> Arrays:
         """What the text graph makes of captions, as far as the generator asks for it."""
         if self._vectors:
             return {"sentence": self._vectors.sentences(readings)}
@@ -374,20 +397,3 @@ class Painter:
                 hint="export it with --fp32, or draw on another --device",
             )
         return to_pixels(images, self.manifest.pixels)
-
-
-def _refuse_what_draws_no_captions(bundle: Bundle) -> None:
-    manifest = bundle.manifest
-    if not manifest.draws:
-        raise BundleError(
-            f"{manifest.name} draws no captions: it is a {manifest.pipeline!r} bundle",
-            hint="`t2i-run --list` shows what does",
-        )
-
-
-def _refuse_tokens(name: str, sampling: Sampling | None, opening: Opening | None) -> None:
-    if sampling or opening:
-        raise UsageError(
-            f"{name} draws a picture at once, not token by token",
-            hint="leave out --temperature, --top-k, --top-p, --guidance and --complete",
-        )

@@ -5,6 +5,7 @@ T2IError                exit status 1
 ├── BundleError         a bundle is missing, damaged, or newer than this program
 ├── TextError           a caption with nothing in it that can be drawn
 ├── DeviceError         the asked device cannot be used
+├── BusyError           more waits to be drawn than there is room for
 ├── PictureError        a picture cannot be read or written
 ├── DataError           a data set is not what its layout promises
 ├── TrainingError       a run cannot go on: a loss that is not finite, a damaged checkpoint
@@ -44,6 +45,10 @@ class TextError(T2IError):
 
 
 class DeviceError(T2IError):
+    pass
+
+
+class BusyError(T2IError):
     pass
 
 

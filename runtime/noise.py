@@ -43,11 +43,7 @@ def draw(
     refuse_unknown(hold, inputs)
     shared = [each for each in hold.values() if not isinstance(each, np.ndarray)]
     for seed in (*seeds, *shared):
-        if not 0 <= seed < SEEDS:
-            raise UsageError(
-                f"seed {seed} is out of range",
-                hint="the seed of each picture (--seed plus its index) lies in 0 … 2^38 − 1",
-            )
+        refuse_out_of_range(int(seed))
     drawn: dict[str, npt.NDArray[np.float32]] = {}
     dimension = 0
     for each in inputs:
@@ -70,6 +66,15 @@ def _values(
     counters = starts | np.arange(first, first + math.prod(noise.shape), dtype=np.uint64)
     values = _uniform(counters) if noise.distribution == "uniform" else _normal(counters)
     return values.astype(np.float32).reshape(len(starts), *noise.shape)
+
+
+def refuse_out_of_range(seed: int) -> None:
+    """Raises UsageError where no picture can have this seed."""
+    if not 0 <= seed < SEEDS:
+        raise UsageError(
+            f"seed {seed} is out of range",
+            hint="the seed of each picture (--seed plus its index) lies in 0 … 2^38 − 1",
+        )
 
 
 def refuse_unknown(names: Iterable[str], inputs: Sequence[Noise]) -> None:

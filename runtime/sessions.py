@@ -3,56 +3,70 @@
 import contextlib
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from t2i.runtime import places
+from t2i.runtime import card, providers
 from t2i.runtime.archives import AGAIN
 from t2i.runtime.bundle import Bundle, Graph, Tensor
-from t2i.runtime.errors import BundleError, DeviceError, UsageError, did_you_mean
+from t2i.runtime.captured import Captured
+from t2i.runtime.errors import BundleError, DeviceError, T2IError, UsageError, did_you_mean
+from t2i.runtime.providers import EXTRAS, PROVIDERS
+from t2i.runtime.waiting import closed
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
 # TensorRT is asked for by name only: it builds an engine for minutes before the first picture.
 AUTOMATIC = ("cuda", "cpu")
-EXTRAS = {"cpu": "cpu", "cuda": "gpu", "tensorrt": "gpu,tensorrt"}
 
 # What ONNX Runtime calls otherwise than NumPy.
 _DTYPES = {"float": "float32", "double": "float64"}
+# How errors of the card begin, and those of its memory, which smaller batches help.
+_LOST = re.compile(r"(CUDA|CUBLAS|CUDNN) (failure|error)", re.IGNORECASE)
+_FULL = re.compile(r"out of memory|failed to allocate", re.IGNORECASE)
 _SILENT, _WARNING = 4, 2  # levels of its log, whose errors ours would repeat
 
 
 class Session:
     """One graph on one device; several threads may run it at once."""
 
-    def __init__(self, started: Any, graph: Graph, device: str) -> None:
+    def __init__(
+        self, started: Any, graph: Graph, device: str, captured: Captured | None = None
+    ) -> None:
         self.graph = graph
         self.device = device
         self._started = started
+        self._captured = captured
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]], outputs: Sequence[str]) -> Arrays:
         """The named outputs of the graph.
 
         Raises:
             BundleError: the graph fails on these inputs, or gives other than the manifest says.
+            DeviceError: the card does not answer any more.
+            UsageError: it is closed.
         """
+        started, captured = self._started, self._captured
+        if started is None:
+            raise closed()
         try:
-            arrays = self._started.run(list(outputs), dict(feeds))
+            if captured:
+                arrays = captured.run(feeds, outputs)
+            else:
+                found = started.run(list(outputs), dict(feeds))
+                arrays = dict(zip(outputs, found, strict=True))
         except Exception as error:
             raise _failed(self.graph, self.device, error) from error
         described = {each.name: each for each in self.graph.outputs}
-        for name, array in zip(outputs, arrays, strict=True):
+        for name, array in arrays.items():
             if not _fits(described[name], str(array.dtype), array.shape):
                 raise _differs(self.graph, name)
-        return dict(zip(outputs, arrays, strict=True))
+        return arrays
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -62,8 +76,18 @@ class Session:
     def outputs(self) -> tuple[Tensor, ...]:
         return self.graph.outputs
 
+    def close(self) -> None:
+        """Free its memory, once the runs that are under way are over."""
+        self._started = self._captured = None
+
     def binding(self) -> "Binding":
-        """For runs whose tensors stay where they are from one to the next."""
+        """For runs whose tensors stay where they are from one to the next.
+
+        Raises:
+            UsageError: it is closed.
+        """
+        if self._started is None:
+            raise closed()
         return Binding(self._started, self.graph, self.device)
 
 
@@ -97,6 +121,7 @@ class Binding:
         """
         Raises:
             BundleError: the graph fails on these inputs, or gives other than was bound.
+            DeviceError: the card does not answer any more.
         """
         try:
             self._started.run_with_iobinding(self._bound)
@@ -140,12 +165,11 @@ def open_session(
     if graph.precision != "int8":
         # Weights that are merely stored as int8 are unfolded once, not on every run.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-    data = bundle.read(graph.file)
+    start = _Start(bundle, graph, bundle.read(graph.file), options, low_memory, quick)
     for each in AUTOMATIC[:-1] if device == "auto" else ():
         with contextlib.suppress(DeviceError):
-            return Session(_start(data, bundle, graph, each, options), graph, each)
-    each = AUTOMATIC[-1] if device == "auto" else device
-    return Session(_start(data, bundle, graph, each, options), graph, each)
+            return start.on(each)
+    return start.on(AUTOMATIC[-1] if device == "auto" else device)
 
 
 def usable_threads() -> int:
@@ -166,28 +190,87 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _start(data: bytes, bundle: Bundle, graph: Graph, device: str, options: Any) -> Any:
-    runtime, provider = _onnxruntime(), PROVIDERS[device]
-    if provider not in runtime.get_available_providers():
-        raise DeviceError(
-            f"this ONNX Runtime cannot run on {device}",
-            hint=f"pip install 't2i[{EXTRAS[device]}]', or use --device cpu",
-        )
-    try:
-        with _prepared(runtime, device):
-            started = runtime.InferenceSession(
-                data, options, providers=_providers(bundle, device), enable_fallback=0
+@dataclass(frozen=True)
+class _Start:
+    """A graph that is about to become a session."""
+
+    bundle: Bundle
+    graph: Graph
+    data: bytes
+    options: Any
+    low_memory: bool
+    quick: bool
+
+    def on(self, device: str) -> Session:
+        """
+        Raises:
+            DeviceError: this device cannot be used.
+            BundleError: the graph cannot be loaded on the CPU, or is not what the manifest says.
+        """
+        if PROVIDERS[device] not in _onnxruntime().get_available_providers():
+            raise DeviceError(
+                f"this ONNX Runtime cannot run on {device}",
+                hint=f"pip install 't2i[{EXTRAS[device]}]', or use --device cpu",
             )
-    except Exception as error:
-        if device == "cpu":
-            raise BundleError(
-                f"{graph.file} cannot be loaded: {_reason(error)}", hint=AGAIN
-            ) from error
-        raise _unusable(device, _reason(error)) from error
-    if started.get_providers()[0] != provider:  # it falls back to the CPU without a word
-        raise _unusable(device, "no card, or its driver or libraries are missing")
-    _refuse_other_tensors(started, graph)
-    return started
+        captured = None
+        with _prepared(_onnxruntime(), device):
+            if device == "cpu":
+                started = self._started(providers.cpu(), device)
+            elif device == "cuda":
+                started, captured = self._on_cuda()
+            else:
+                started = self._on_tensorrt()
+        _refuse_other_tensors(started, self.graph)
+        return Session(started, self.graph, device, captured)
+
+    def _on_cuda(self) -> tuple[Any, Captured | None]:
+        """With all that helps, else with what every build and graph can do."""
+        captures = providers.is_fixed(self.graph) and not (self.quick or self.low_memory)
+        best, *plain = providers.cuda(self.graph, low_memory=self.low_memory, captured=captures)
+        try:
+            started = self._started(best, "cuda")
+        except _Failed:
+            if not plain:
+                raise
+            return self._started(plain[0], "cuda"), None
+        return started, Captured(_onnxruntime(), started, self.graph) if captures else None
+
+    def _on_tensorrt(self) -> Any:
+        """With the engine that is kept; where that fails, with one that is built anew."""
+        from t2i.runtime import engines  # other devices start sooner without it
+
+        version, low = _onnxruntime().__version__, self.low_memory
+        shelves = engines.shelves(self.bundle, self.graph, version, low_memory=low)
+
+        def start() -> Any:
+            with engines.workplace(*shelves) as folder:
+                asked = providers.tensorrt(self.bundle, self.graph, folder, low_memory=low)
+                started = self._started(asked, "tensorrt")
+                if folder:
+                    engines.keep(folder, *shelves)
+            return started
+
+        try:
+            return start()
+        except _Failed:
+            if not engines.discard(*shelves):
+                raise
+            return start()
+
+    def _started(self, asked: providers.Asked, device: str) -> Any:
+        try:
+            started = _onnxruntime().InferenceSession(
+                self.data, self.options, providers=asked, enable_fallback=0
+            )
+        except Exception as error:
+            if device == "cpu":
+                raise BundleError(
+                    f"{self.graph.file} cannot be loaded: {_reason(error)}", hint=AGAIN
+                ) from error
+            raise _Failed(device, _reason(error)) from error
+        if started.get_providers()[0] != PROVIDERS[device]:  # it falls back without a word
+            raise _unusable(device, "no card, or its driver or libraries are missing")
+        return started
 
 
 def _refuse_other_tensors(started: Any, graph: Graph) -> None:
@@ -206,27 +289,6 @@ def _refuse_other_tensors(started: Any, graph: Graph) -> None:
             raise _differs(graph, name)
 
 
-def _providers(bundle: Bundle, device: str) -> list[Any]:
-    # TF32 rounds to 10 bits: pictures would differ from the CPU's. The heuristic search always
-    # takes the same kernel, the exhaustive one whichever was faster that time.
-    cuda = (PROVIDERS["cuda"], {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
-    if device == "cpu":
-        return [PROVIDERS["cpu"]]
-    if device == "cuda":
-        return [cuda, PROVIDERS["cpu"]]
-    # The provider itself adds the card, the shapes and its own version to the names of the engines.
-    engines = places.cache() / "tensorrt" / bundle.sha256
-    engines.mkdir(parents=True, exist_ok=True)
-    tensorrt = {
-        "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": str(engines),
-        "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": str(engines),
-        "trt_fp16_enable": str(int(bundle.manifest.precision == "fp16")),
-    }
-    return [(PROVIDERS["tensorrt"], tensorrt), cuda, PROVIDERS["cpu"]]
-
-
 @contextlib.contextmanager
 def _prepared(runtime: Any, device: str) -> Iterator[None]:
     """Find the libraries that pip installed for a card, and keep failures off the terminal."""
@@ -236,8 +298,7 @@ def _prepared(runtime: Any, device: str) -> Iterator[None]:
     runtime.set_default_logger_severity(_SILENT)
     try:
         if device == "tensorrt":
-            with contextlib.suppress(ImportError):  # a Jetson has it without the Python module
-                import tensorrt  # noqa: F401
+            card.tensorrt()
         if hasattr(runtime, "preload_dlls"):
             with contextlib.redirect_stdout(io.StringIO()):
                 runtime.preload_dlls()
@@ -263,7 +324,12 @@ def _differs(graph: Graph, name: str) -> BundleError:
     )
 
 
-def _failed(graph: Graph, device: str, error: Exception) -> BundleError:
+def _failed(graph: Graph, device: str, error: Exception) -> T2IError:
+    if device != "cpu" and _LOST.search(str(error)) and not _FULL.search(str(error)):
+        return DeviceError(
+            f"{device} stopped while it ran {graph.file}: {_reason(error)}",
+            hint="look at `nvidia-smi`; then go on with --resume, or draw with --device cpu",
+        )
     return BundleError(
         f"{graph.file} failed on {device}: {_reason(error)}",
         hint=f"draw fewer pictures at once (--batch-size 1); if that fails too, {AGAIN}",
@@ -275,6 +341,14 @@ def _unusable(device: str, reason: str) -> DeviceError:
         f"{device} cannot be used here: {reason}",
         hint="see whether `nvidia-smi` lists a card, or use --device cpu",
     )
+
+
+class _Failed(DeviceError):
+    """A device that says why it does not start, so that it may with other options."""
+
+    def __init__(self, device: str, reason: str) -> None:
+        refused = _unusable(device, reason)
+        super().__init__(str(refused), hint=refused.hint)
 
 
 def _reason(error: Exception) -> str:

@@ -46,7 +46,7 @@ _WORD = re.compile(rb"[a-z0-9_]+")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _INSIDE = bytes(bool(_WORD.fullmatch(bytes([each]))) for each in range(256))
 # What the tokenizers library strips; str.strip() takes four control characters more.
-_SPACES = (
+SPACES = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
@@ -242,7 +242,7 @@ def words_of(caption: str) -> list[str]:
 def class_name(text: str) -> str:
     """The one token of a class: the whole string, trimmed and in lower case."""
     # Letter by letter, as the tokenizers library does it: str.lower() looks at neighbours.
-    return "".join(letter.lower() for letter in text[:LONGEST_WORD].strip(_SPACES))
+    return "".join(letter.lower() for letter in text[:LONGEST_WORD].strip(SPACES))
 
 
 def word_tokenizer(words: Sequence[str], *, whole: bool = False) -> bytes:

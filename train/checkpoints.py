@@ -29,6 +29,8 @@ class State:
     finished: bool
     seconds: float
     """Time trained."""
+    processor_seconds: float
+    """Time that processor cores spent on it."""
     scales: dict[str, dict[str, Any]]
     """Loss scalers of the players."""
     tensors: dict[str, Tensor]
@@ -42,6 +44,7 @@ class _Stored:
     step: int
     finished: bool
     seconds: float
+    processor_seconds: float
     scales: dict[str, dict[str, Any]]
     sha256: str
 
@@ -67,6 +70,7 @@ class Checkpoints:
             step=state.step,
             finished=state.finished,
             seconds=state.seconds,
+            processor_seconds=state.processor_seconds,
             scales=state.scales,
             sha256=sha256(draft / TENSORS),
         )
@@ -129,7 +133,14 @@ def read(folder: Path) -> State:
         raise TrainingError(
             f"the checkpoint {folder} is damaged: {error}", hint="remove it"
         ) from None
-    return State(stored.step, stored.finished, stored.seconds, stored.scales, tensors)
+    return State(
+        step=stored.step,
+        finished=stored.finished,
+        seconds=stored.seconds,
+        processor_seconds=stored.processor_seconds,
+        scales=stored.scales,
+        tensors=tensors,
+    )
 
 
 def _remove(folder: Path) -> None:

@@ -21,6 +21,8 @@ class Line:
     pictures_per_s: float
     seconds: float
     """Time trained so far, interruptions left out."""
+    processor_seconds: float
+    """Time of processor cores, all together; what else a machine does adds nothing."""
 
 
 class Log:

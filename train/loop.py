@@ -53,7 +53,7 @@ class Loop:
         self.checkpoints = Checkpoints(run.path / "checkpoints", settings.keep)
         self.step = self.saved = 0
         self.finished = False
-        self.seconds = 0.0
+        self.seconds = self.processor_seconds = 0.0
         if settings.compile:
             for player in recipe.players.values():
                 compile_parts(player.networks)
@@ -73,6 +73,7 @@ class Loop:
         set_random_state(state.tensors, self.device)
         self.step = self.saved = state.step
         self.seconds = state.seconds
+        self.processor_seconds = state.processor_seconds
         self.finished = state.finished and state.step >= self.settings.steps
 
     def train(self) -> None:
@@ -91,12 +92,13 @@ class Loop:
             emulated(self.settings.precision, self.device),
         ):
             bar.advance(self.step)
-            before = time.perf_counter()
+            before, worked = time.perf_counter(), time.process_time()
             for batch in batches(self.dataset, self.settings, self.step, steps):
                 terms = self.play(batch.to(self.device))
                 self.step += 1
                 spent = time.perf_counter() - before
                 self.seconds += spent
+                self.processor_seconds += time.process_time() - worked
                 speed = self.settings.batch_size / spent
                 bar.advance(note=note(terms, speed))
                 self.keep(terms, speed)
@@ -104,7 +106,7 @@ class Loop:
                     if self.saved != self.step:
                         self.checkpoint()
                     raise KeyboardInterrupt
-                before = time.perf_counter()
+                before, worked = time.perf_counter(), time.process_time()
         self.finish()
 
     def play(self, batch: Batch) -> dict[str, float]:
@@ -135,7 +137,8 @@ class Loop:
         """Log, draw samples, and write a checkpoint, each when it is time."""
         settings, last = self.settings, self.step == self.settings.steps
         if self.step % LOG_EVERY == 0 or self.step == 1 or last:
-            self.log.write(Line(self.step, terms, self.players.rates, speed, self.seconds))
+            spent = self.seconds, self.processor_seconds
+            self.log.write(Line(self.step, terms, self.players.rates, speed, *spent))
         if settings.sample_every and (self.step % settings.sample_every == 0 or last):
             self.sample()
         if self.step % settings.checkpoint_every == 0 and not last:  # the last comes from finish
@@ -166,7 +169,14 @@ class Loop:
         """Write all that resuming needs, then the weights to export."""
         tensors = self.players.tensors() | random_state(self.device)
         self.checkpoints.write(
-            State(self.step, self.finished, self.seconds, self.players.scales(), tensors)
+            State(
+                step=self.step,
+                finished=self.finished,
+                seconds=self.seconds,
+                processor_seconds=self.processor_seconds,
+                scales=self.players.scales(),
+                tensors=tensors,
+            )
         )
         self.saved = self.step
         self.publish()

@@ -31,7 +31,7 @@ run.mkdir(parents=True, exist_ok=True)
 try:
     for seconds in (25, 50):
         with (run / "log.jsonl").open("a") as log:
-            print(json.dumps({{"seconds": seconds}}), file=log)
+            print(json.dumps({{"processor_seconds": seconds}}), file=log)
     time.sleep(600)
 except KeyboardInterrupt:
     (run / "stopped").touch()
@@ -62,7 +62,7 @@ def test_a_training_is_stopped_when_its_time_is_up(survey: ModuleType, training:
 
 def test_a_training_that_had_its_time_is_left_alone(survey: ModuleType, training: Path) -> None:
     training.mkdir()
-    (training / "log.jsonl").write_text('{"seconds": 60}\n', encoding="utf-8")
+    (training / "log.jsonl").write_text('{"processor_seconds": 60}\n', encoding="utf-8")
     survey.train("attngan", training, seconds=50)
     assert not (training / "arguments").exists()
 

@@ -13,7 +13,7 @@ RUNTIME_MAY_IMPORT = {"numpy", "onnxruntime", "PIL", "tokenizers", "typer"}
 ALSO = {
     "runtime/terminal.py": {"rich"},
     "runtime/bytepairs.py": {"ftfy"},
-    "runtime/sessions.py": {"tensorrt"},
+    "runtime/card.py": {"tensorrt"},
     "runtime/embeddings.py": {"h5py"},
     "runtime/score/locations.py": {"upath"},
     "runtime/score/ray.py": {"ray"},

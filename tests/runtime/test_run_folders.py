@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import PX
+from cards import Build, use
 from commands import contents, differ, failed, names, pixels, records
 from typer.testing import CliRunner, Result
 
@@ -221,3 +222,18 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on(here: Path, bundle: tuple[str, 
     for folder in (["stopped", "--resume"], ["whole"]):
         subprocess.run([*COMMAND, *arguments, *folder], check=True, capture_output=True)
     assert contents(here / "stopped") == contents(here / "whole")
+
+
+def test_a_card_that_is_lost_leaves_what_was_drawn_and_resume_goes_on(
+    here: Path, bundle: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_lines(*[f"a {colour} bird" for colour in ("red", "blue", "grey", "white")])
+    command = ("--captions", source, "--batch-size", "2", "--out", "birds", *bundle)
+    with monkeypatch.context() as patch:
+        use(patch, Build(("cuda", "cpu"), lost_after=1))
+        said = failed(run(*command, "--device", "cuda"))
+    assert "cuda stopped while it ran generator.onnx" in said
+    assert "--resume" in said
+    assert [name[:4] for name in names(here / "birds") if name.endswith(".png")] == ["0000", "0001"]
+    assert run(*command, "--device", "cpu", "--resume").exit_code == 0
+    assert len([name for name in names(here / "birds") if name.endswith(".png")]) == 4

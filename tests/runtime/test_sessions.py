@@ -3,15 +3,15 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import bundles
 import numpy as np
 import onnxruntime
 import pytest
+from cards import LOST, Build, use
 
-from t2i.runtime import places, sessions
+from t2i.runtime import sessions
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.draw import load
 from t2i.runtime.errors import BundleError, DeviceError, UsageError
@@ -21,50 +21,6 @@ from t2i.runtime.sessions import PROVIDERS, open_session
 @pytest.fixture
 def tiny(tiny_bundle: Path) -> Bundle:
     return Bundle.load(tiny_bundle)
-
-
-class Build(SimpleNamespace):
-    """An ONNX Runtime built for cards, on a machine where only some devices really start."""
-
-    def __init__(self, starts: tuple[str, ...], *, raises: bool = False) -> None:
-        super().__init__(
-            SessionOptions=onnxruntime.SessionOptions,
-            GraphOptimizationLevel=onnxruntime.GraphOptimizationLevel,
-            severities=[],
-            asked=[],
-        )
-        self.starts = {PROVIDERS[each] for each in starts}
-        self.raises = raises
-
-    def get_available_providers(self) -> list[str]:
-        return [PROVIDERS["tensorrt"], PROVIDERS["cuda"], PROVIDERS["cpu"]]
-
-    def set_default_logger_severity(self, level: int) -> None:
-        self.severities.append(level)
-
-    def preload_dlls(self) -> None:
-        sys.stdout.write("Failed to load libcublas.so")
-
-    def InferenceSession(  # noqa: N802
-        self, data: bytes, options: Any, providers: list[Any], enable_fallback: int
-    ) -> Any:
-        self.asked.append(providers)
-        names = [each if isinstance(each, str) else each[0] for each in providers]
-        if self.raises and names[0] not in self.starts:
-            raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : CUDA failure 35\nmore")
-        real = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS["cpu"]])
-        started = [each for each in names if each in self.starts]
-        return SimpleNamespace(
-            run=real.run,
-            get_inputs=real.get_inputs,
-            get_outputs=real.get_outputs,
-            get_providers=lambda: started,
-        )
-
-
-def use(monkeypatch: pytest.MonkeyPatch, build: Build) -> Build:
-    monkeypatch.setitem(sys.modules, "onnxruntime", build)
-    return build
 
 
 # Devices
@@ -83,9 +39,10 @@ def test_auto_takes_the_cpu_where_a_card_is_listed_but_does_not_start(
 def test_auto_takes_the_card_where_it_starts(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     build = use(monkeypatch, Build(("cuda", "cpu")))
     assert open_session(tiny, "text").device == "cuda"
-    ((name, options), _) = build.asked[0]
-    assert name == PROVIDERS["cuda"]
-    assert options["use_tf32"] == "0"
+    ((name, options), cpu) = build.asked[0]
+    assert (name, cpu) == (PROVIDERS["cuda"], PROVIDERS["cpu"])
+    # Its tokens are of any length, so that nothing can be recorded.
+    assert options == {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
@@ -98,18 +55,6 @@ def test_an_asked_device_is_never_replaced(
         open_session(tiny, "text", device=device)
     assert "--device cpu" in caught.value.hint
     assert "\n" not in str(caught.value)
-
-
-def test_tensorrt_keeps_its_engines_by_the_hash_of_the_bundle(
-    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build = use(monkeypatch, Build(("tensorrt", "cuda", "cpu")))
-    assert open_session(tiny, "generator", device="tensorrt").device == "tensorrt"
-    (_, options), *_ = build.asked[0]
-    engines = Path(options["trt_engine_cache_path"])
-    assert engines.is_relative_to(places.cache())
-    assert engines.name == tiny.sha256
-    assert engines.is_dir()
 
 
 @pytest.mark.parametrize(("device", "extra"), [("cuda", "gpu"), ("tensorrt", "gpu,tensorrt")])
@@ -137,13 +82,134 @@ def test_an_unknown_device_is_a_wrong_usage(tiny: Bundle) -> None:
     assert "'cuda'" in caught.value.hint
 
 
+# What helps on a card
+
+
+def fixed(bundle: Bundle, **changes: Any) -> Bundle:
+    """Its manifest says that captions have twelve words, always: only the batch is left open."""
+    sizes = {"T": bundles.LENGTH}
+
+    def closed(tensor: bundles.Tensor) -> bundles.Tensor:
+        return replace(tensor, shape=tuple(sizes.get(str(size), size) for size in tensor.shape))
+
+    generator = bundle.graph("generator")
+    inputs, outputs = (tuple(map(closed, each)) for each in (generator.inputs, generator.outputs))
+    return spoil(bundle, "generator", inputs=inputs, outputs=outputs, **changes)
+
+
+def feeds(batch: int, seed: int) -> dict[str, Any]:
+    dice = np.random.default_rng(seed)
+    return {
+        "noise": dice.normal(size=(batch, bundles.Z)).astype(np.float32),
+        "detail": dice.normal(size=(batch, bundles.C)).astype(np.float32),
+        "sentence": dice.normal(size=(batch, bundles.E)).astype(np.float32),
+        "words": dice.normal(size=(batch, bundles.E, bundles.LENGTH)).astype(np.float32),
+        "mask": np.ones((batch, bundles.LENGTH), bool),
+    }
+
+
+def test_a_graph_of_fixed_shapes_repeats_recorded_launches(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = fixed(tiny)
+    plain = open_session(tiny, "generator", device="cpu")
+    build = use(monkeypatch, Build(("cuda", "cpu")))
+    session = open_session(bundle, "generator", device="cuda")
+    assert build.asked[0][0][1]["enable_cuda_graph"] == "1"
+    for batch, seed in [(1, 0), (2, 1), (1, 2), (2, 3)]:
+        given = feeds(batch, seed)
+        found, wanted = (each.run(given, ["image"])["image"] for each in (session, plain))
+        np.testing.assert_array_equal(found, wanted)
+    assert build.sessions[0].runs == ["1", "2", "1", "2"]  # one recording for each batch size
+
+
+def test_more_shapes_than_are_kept_run_without_recording(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = use(monkeypatch, Build(("cuda", "cpu")))
+    session = open_session(fixed(tiny), "generator", device="cuda")
+    for batch in range(1, 7):
+        assert len(session.run(feeds(batch, 0), ["image"])["image"]) == batch
+    assert build.sessions[0].runs == ["1", "2", "3", "4", "-1", "-1"]
+
+
+def test_what_cannot_be_recorded_is_drawn_without(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = use(monkeypatch, Build(("cuda", "cpu"), records=False))
+    session = open_session(fixed(tiny), "generator", device="cuda")
+    for _ in range(2):
+        assert len(session.run(feeds(2, 0), ["image"])["image"]) == 2
+    assert build.sessions[0].runs == ["-1", "-1"]
+
+
+@pytest.mark.parametrize("settings", [{"quick": True}, {"low_memory": True}], ids=str)
+def test_nothing_is_recorded_for_one_run_or_in_little_memory(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch, settings: dict[str, bool]
+) -> None:
+    build = use(monkeypatch, Build(("cuda", "cpu")))
+    open_session(fixed(tiny), "generator", device="cuda", **settings)
+    assert "enable_cuda_graph" not in build.asked[0][0][1]
+    assert ("arena_extend_strategy" in build.asked[0][0][1]) == ("low_memory" in settings)
+
+
+def test_channels_come_last_where_half_floats_are_computed_with(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = use(monkeypatch, Build(("cuda", "cpu")))
+    open_session(spoil(tiny, "generator", precision="fp16"), "generator", device="cuda")
+    assert build.asked[0][0][1]["prefer_nhwc"] == "1"
+
+
+def test_a_build_that_lacks_what_helps_does_without(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacks = ("enable_cuda_graph", "prefer_nhwc")
+    build = use(monkeypatch, Build(("cuda", "cpu"), unknown=lacks))
+    session = open_session(fixed(tiny, precision="fp16"), "generator", device="cuda")
+    assert session.device == "cuda"
+    assert not set(lacks) & set(build.asked[-1][0][1])
+    assert len(session.run(feeds(1, 0), ["image"])["image"]) == 1
+
+
+# A card that is lost
+
+
+def test_a_lost_card_is_an_error_of_the_device(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = use(monkeypatch, Build(("cuda", "cpu")))
+    session = open_session(tiny, "text", device="cuda")
+    build.sessions[0].problem = LOST
+    with pytest.raises(DeviceError, match="cuda stopped") as caught:
+        session.run({"tokens": np.ones((1, 2), np.int64)}, ["sentence"])
+    assert "--resume" in caught.value.hint
+
+
+def test_too_little_memory_on_a_card_asks_for_smaller_batches(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = use(monkeypatch, Build(("cuda", "cpu")))
+    session = open_session(tiny, "text", device="cuda")
+    build.sessions[0].problem = "CUDA failure 2: out of memory ; GPU=0"
+    with pytest.raises(BundleError) as caught:
+        session.run({"tokens": np.ones((1, 2), np.int64)}, ["sentence"])
+    assert "--batch-size 1" in caught.value.hint
+
+
+# Cards: `pytest -m gpu` where `nvidia-smi` lists one, with `pip install -e ".[gpu,dev]"`, and for
+# TensorRT ".[gpu,tensorrt,dev]"
+
+
 @pytest.mark.gpu
-def test_a_real_card_computes_the_proof(tiny_bundle: Path) -> None:
-    if PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
-        pytest.skip("the card is there, but this ONNX Runtime is built without CUDA")
-    painter = load(tiny_bundle, device="cuda")
-    assert painter.device == "cuda"
-    assert painter.selftest().ok
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_a_real_card_computes_the_proof(tiny_bundle: Path, device: str) -> None:
+    if PROVIDERS[device] not in onnxruntime.get_available_providers():
+        pytest.skip(f"the card is there, but this ONNX Runtime is built without {device}")
+    for _ in range(2):  # TensorRT builds an engine, then loads it
+        painter = load(tiny_bundle, device=device)
+        assert painter.device == device
+        assert painter.selftest().ok
 
 
 # Options

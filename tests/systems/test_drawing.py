@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 from systems.columns import Column, command
 from typer.testing import CliRunner
 
+from t2i.export.cli import app as export_app
 from t2i.runtime.cli.edit import app as edit_app
 from t2i.runtime.cli.run import app as run_app
 from t2i.runtime.difference import STAYS
@@ -29,6 +31,23 @@ def test_one_thread_draws_what_two_draw(drawing: Column) -> None:
     one, two = (load(drawing.path, device="cpu", threads=threads) for threads in (1, 2))
     pictures = [each.draw(drawing.captions, seed=3).astype(int) for each in (one, two)]
     assert np.abs(pictures[0] - pictures[1]).max() <= 1
+
+
+def test_one_file_draws_what_the_bundle_draws(drawing: Column, tmp_path: Path) -> None:
+    path, captions = tmp_path / "birds.onnx", drawing.captions
+    order = [f"--bundle={drawing.path}", "--single-file", f"--out={path}"]
+    if drawing.bundle.manifest.pipeline == "tokens":
+        done = CliRunner().invoke(export_app, order)
+        assert done.exit_code == 1
+        assert "token by token" in done.stderr
+        return
+    command(export_app, order)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    feeds = {"caption": np.array(captions, object), "seed": np.arange(3, 3 + len(captions))}
+    image, known, _ = session.run(None, feeds)
+    wanted = load(drawing.path, device="cpu", threads=1).draw(captions, seed=3)
+    assert np.abs(wanted.astype(int) - image).max() <= 1
+    assert (known > 0).all()
 
 
 def test_another_seed_and_another_caption_draw_another_picture(drawing: Column) -> None:
@@ -72,19 +91,21 @@ def test_the_way_between_two_captions_has_their_pictures_at_its_ends(drawing: Co
     assert (drawn[1] != drawn[0]).any()
 
 
-def test_a_picture_lends_its_style_where_a_graph_tells_it(drawing: Column, tmp_path: Path) -> None:
+def test_a_picture_is_edited_where_there_are_graphs_for_it(drawing: Column, tmp_path: Path) -> None:
     painter = load(drawing.path, device="cpu", threads=1)
     given, out = tmp_path / "given.png", tmp_path / "bird.png"
     painter(drawing.captions[0], seed=3).save(given)
     arguments = [str(given), drawing.captions[1], f"--model={drawing.path}", f"--out={out}"]
     done = CliRunner().invoke(edit_app, arguments)
-    if any(graph.role == "invert" for graph in drawing.bundle.manifest.graphs):
+    roles, px = {graph.role for graph in drawing.bundle.manifest.graphs}, painter.manifest.image_px
+    if roles & {"invert", "edit"}:
         assert done.exit_code == 0, done.output
         with Image.open(out) as picture:
-            assert picture.size == (painter.manifest.image_px,) * 2
+            # Beside what becomes of a latent stand the picture and how the latent draws it.
+            assert picture.size == ((3 * px + 8, px) if "edit" in roles else (px, px))
     else:
         assert done.exit_code == 1, done.output
-        assert "cannot tell the style of a picture" in done.stderr
+        assert "edits no pictures" in done.stderr
 
 
 def test_another_caption_from_the_same_noise_tells_what_changed(

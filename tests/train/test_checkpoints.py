@@ -19,7 +19,14 @@ from t2i.train.files import write_tensors
 
 def state(step: int) -> State:
     tensors = {"weight": torch.full((3, 2), float(step)), "moment": torch.tensor(step)}
-    return State(step, finished=False, seconds=1.5 * step, scales={"one": {}}, tensors=tensors)
+    return State(
+        step,
+        finished=False,
+        seconds=1.5 * step,
+        processor_seconds=2.5 * step,
+        scales={"one": {}},
+        tensors=tensors,
+    )
 
 
 class Killed(BaseException):
@@ -53,7 +60,8 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     checkpoints.write(state(4))
     found = checkpoints.newest()
     assert found is not None
-    assert (found.step, found.seconds, found.finished) == (4, 6.0, False)
+    assert (found.step, found.seconds, found.processor_seconds) == (4, 6.0, 10.0)
+    assert not found.finished
     assert torch.equal(found.tensors["weight"], state(4).tensors["weight"])
     assert found.tensors["moment"].shape == ()
 

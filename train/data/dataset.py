@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from t2i.runtime.bundle import Text
-from t2i.runtime.errors import DataError
+from t2i.runtime.errors import BundleError, DataError
 from t2i.runtime.text import (
     READ_WORDS,
     Tokenizer,
@@ -47,7 +47,7 @@ def tokenizer_of(
 
     Raises:
         UsageError: there are to be fewer byte pairs than there can be.
-        DataError: the file of byte pairs is missing, or another one.
+        DataError: the file of byte pairs, or of words, is missing, or another one.
     """
     if settings.tokens:
         from t2i.train.data.bytepairs import learn, read
@@ -55,7 +55,26 @@ def tokenizer_of(
         if settings.merges:
             return read(Path(settings.merges))
         return learn(captions(), settings.pairs)
-    return character_tokenizer() if settings.characters else word_tokenizer(words)
+    if settings.characters:
+        return character_tokenizer()
+    return _given(Path(settings.vocabulary)) if settings.vocabulary else word_tokenizer(words)
+
+
+def _given(path: Path) -> bytes:
+    """
+    Raises:
+        DataError: it is no `tokenizer.json`.
+    """
+    try:
+        data = path.read_bytes()
+        vocabulary_size(data)
+    except (OSError, BundleError) as error:
+        raise DataError(
+            f"{path} is no vocabulary: {getattr(error, 'strerror', None) or error}",
+            hint="pass --set vocabulary=FILE: the tokenizer.json of a run, or what t2i-export "
+            "--save-weights wrote beside weights",
+        ) from error
+    return data
 
 
 class Dataset(ABC):

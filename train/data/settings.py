@@ -37,6 +37,9 @@ class Settings:
     """How many ids byte pairs have at most; they are learnt from the captions."""
     merges: str | None = None
     """File of byte pairs to take instead: CLIP's `bpe_simple_vocab_16e6.txt.gz`."""
+    vocabulary: str | None = None
+    """File of words to read captions by, a `tokenizer.json`, in place of those of the captions;
+    others are unknown."""
     count: int = 8000
     """How many drawn birds make an epoch."""
     facing: Literal["both", "right"] = "both"

@@ -82,6 +82,12 @@ PRESETS: dict[str, Settings] = {
         average=0.95,
     ),
     "birds": _BIRDS,
+    "birds128": replace(
+        _BIRDS,
+        loop=LoopSettings(steps=2400, batch_size=16, sample_every=300, checkpoint_every=100),
+        data=replace(_BIRDS.data, px=(32, 64, 128)),
+        first_px=32,
+    ),
     # 600 epochs of CUB's 8,855 pictures, 120 of COCO's 82,783.
     "cub": Settings(
         loop=LoopSettings(663_600, batch_size=8, sample_every=2000, checkpoint_every=2000),

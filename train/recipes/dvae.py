@@ -48,9 +48,10 @@ class Settings:
     weight_decay: float = 1e-4
     average: float = 0.999
     """Decay of the running average of both networks."""
-    centred: bool = False
-    """Whether the first batch centres the logits, so that no token begins likelier than others: a
-    short training has no time to come to use them. False is the paper."""
+    hurried: bool = False
+    """Whether first weights suit a short training: corrections begin as loud as what they correct,
+    and the first batch centres the logits, so that no token begins likelier than others. False is
+    the paper."""
 
     def network(self) -> dvae.Settings:
         """Sizes of the networks."""
@@ -64,18 +65,18 @@ class Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=1000, batch_size=16, sample_every=250, checkpoint_every=250),
+    loop=LoopSettings(steps=1500, batch_size=16, sample_every=250, checkpoint_every=250),
     data=data.Settings(kind="birds", px=(64,), words=32),
     codes=256,
-    width=16,
-    first_width=32,
-    divergence_steps=200,
-    temperature_steps=900,
+    width=32,
+    first_width=64,
+    divergence_steps=300,
+    temperature_steps=1350,
     learning_rate=3e-3,
     last_learning_rate=3e-5,
-    learning_rate_steps=1000,
-    average=0.98,
-    centred=True,
+    learning_rate_steps=1500,
+    average=0.99,
+    hurried=True,
 )
 
 PRESETS: dict[str, Settings] = {
@@ -84,6 +85,8 @@ PRESETS: dict[str, Settings] = {
         loop=LoopSettings(steps=240, batch_size=16, sample_every=120, checkpoint_every=120),
         data=replace(_BIRDS.data, px=(32,), count=512),
         codes=64,
+        width=16,
+        first_width=32,
         divergence_steps=60,
         temperature_steps=200,
         learning_rate_steps=240,
@@ -105,6 +108,8 @@ class Dvae:
         self.settings = settings
         self.network = settings.network()
         self.networks = nn.ModuleDict(dvae.networks(self.network)).to(device)
+        if settings.hurried:
+            encourage(self.networks)
         adam = torch.optim.AdamW(
             self.networks.parameters(),
             lr=settings.learning_rate,
@@ -114,7 +119,7 @@ class Dvae:
 
     def step(self, batch: Batch) -> Iterator[Update]:
         pixels = dvae.mapped(batch.images[-1])
-        if batch.step == 0 and self.settings.centred:
+        if batch.step == 0 and self.settings.hurried:
             centre(self.networks["encoder"], pixels)
         logits = self.networks["encoder"](pixels)
         gumbel = -torch.empty_like(logits).exponential_().log()
@@ -160,6 +165,17 @@ def _of(averaged: Mapping[str, nn.Module]) -> tuple[dvae.Encoder, dvae.Decoder]:
     assert isinstance(encoder, dvae.Encoder)
     assert isinstance(decoder, dvae.Decoder)
     return encoder, decoder
+
+
+@torch.no_grad()
+def encourage(networks: nn.Module) -> None:
+    """Let corrections begin without their gain: many steps go by before weights outgrow it, and
+    until then no decoder paints anything within the square of a token."""
+    for residual in networks.modules():
+        if isinstance(residual, dvae.Residual):
+            inside = [each for each in residual.correction if isinstance(each, dvae.Convolution)]
+            for convolution in inside:
+                convolution.weight *= residual.gain ** (-1 / len(inside))
 
 
 @torch.no_grad()

@@ -68,6 +68,7 @@ _BIRDS = Settings(
     style_size=96,
     mapping_layers=4,
     penalty=0.3,
+    learning_rate=0.003,
 )
 
 PRESETS: dict[str, Settings] = {

@@ -8,17 +8,10 @@ from lessons import Lesson
 
 from t2i.models import dmgan as networks
 from t2i.train.prerequisites import Needed
-from t2i.train.recipes import damsm, dmgan
+from t2i.train.recipes import dmgan
 
 SHIFTS = (1, 5, 9, 17)
 TOY = dmgan.PRESETS["toy"]
-
-
-@pytest.fixture(scope="module")
-def matcher() -> dict[str, Needed]:
-    lesson = Lesson("damsm", damsm.PRESETS["toy"])
-    lesson.learn(40)
-    return {"damsm": lesson.needed()}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from lessons import Lesson
 
 from t2i.models import dvae as networks
 from t2i.train.rates import cosine
-from t2i.train.recipes.dvae import PRESETS, Dvae, codebook_use
+from t2i.train.recipes.dvae import PRESETS, Dvae, codebook_use, encourage
 
 TOY = PRESETS["toy"]
 PAPER = Dvae(replace(TOY, **{
@@ -69,7 +69,7 @@ def test_the_loss_is_that_of_the_paper_over_all_values() -> None:
     assert update.told["codes_used"] == 1
 
 
-def test_a_centred_encoder_begins_with_no_token_likelier_than_others() -> None:
+def test_a_hurried_encoder_begins_with_no_token_likelier_than_others() -> None:
     lesson = Lesson("dvae", replace(TOY, data=replace(TOY.data, count=32)))
     recipe = lesson.recipe
     assert isinstance(recipe, Dvae)
@@ -81,7 +81,18 @@ def test_a_centred_encoder_begins_with_no_token_likelier_than_others() -> None:
         logits = encoder(pixels)
     torch.testing.assert_close(logits.mean(dim=(0, 2, 3)), torch.zeros(64), atol=1e-4, rtol=0)
     assert codebook_use(logits)["perplexity"] > before["perplexity"]
-    assert not PRESETS["paper"].centred
+    assert not PRESETS["paper"].hurried
+
+
+def test_hurried_corrections_begin_without_their_gain() -> None:
+    """Rectifiers of layers without biases: what scales the weights scales the correction."""
+    hidden = torch.randn(2, 16, 8, 8)
+    residual = networks.Residual(16, 16, (3, 3, 3, 1), gain=1 / 64)
+    with torch.no_grad():
+        before = residual(hidden) - hidden
+        encourage(residual)
+        after = residual(hidden) - hidden
+    torch.testing.assert_close(after, 64 * before, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -11,17 +11,10 @@ from t2i.train.losses import siamese
 from t2i.train.losses.adversarial import foreign
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Update
-from t2i.train.recipes import attngan, damsm, sdgan
+from t2i.train.recipes import attngan, sdgan
 from t2i.train.settings import change
 
 TOY = sdgan.PRESETS["toy"]
-
-
-@pytest.fixture(scope="module")
-def matcher() -> dict[str, Needed]:
-    lesson = Lesson("damsm", damsm.PRESETS["toy"])
-    lesson.learn(40)
-    return {"damsm": lesson.needed()}
 
 
 def lesson_of(matcher: dict[str, Needed], *changes: str) -> tuple[Lesson, sdgan.SdGan]:

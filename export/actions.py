@@ -1,0 +1,200 @@
+"""What `t2i-export` can be asked for: a bundle, a single file, weights, or what a file is."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from t2i.runtime import places, terminal
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.errors import ExportError, UsageError
+
+# What needs torch is imported where it is used: a single file of a bundle is made without.
+if TYPE_CHECKING:
+    from t2i.export.official.kinds import Role
+    from t2i.export.precision import Precision
+    from t2i.export.publish import Request
+    from t2i.export.trained import Trained
+
+
+@dataclass(frozen=True)
+class Given:
+    """Official files, and what is to be set beside them."""
+
+    weights: Path | None = None
+    text_weights: Path | None = None
+    image_weights: Path | None = None
+    vocabulary: Path | None = None
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """What bundles are made of: a run, or official files."""
+
+    system: str | None = None
+    run: Path | None = None
+    given: Given = Given()
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where to write, and how to tell."""
+
+    out: Path | None
+    force: bool
+    as_json: bool
+
+    def file(self, name: str) -> Path:
+        """Path of a single file.
+
+        Raises:
+            ExportError: there is something that may not be replaced.
+        """
+        asked = self.out or Path(name)
+        path = asked.with_name(asked.name.removesuffix(".onnx") + ".onnx")
+        if path.is_dir():
+            raise ExportError(f"{path} is there already", hint="choose another place with --out")
+        if path.exists() and not self.force:
+            raise ExportError(
+                f"{path} is there already",
+                hint="replace it with --force, or choose another --out",
+            )
+        return path
+
+
+def request(source: Source, precision: "Precision | None", where: Where) -> "Request":
+    """What is to be exported, loaded.
+
+    Raises:
+        UsageError: no system is named, or it is to come from two places.
+    """
+    from t2i.export.publish import Request
+
+    if source.system is None:
+        raise UsageError("no system is named", hint="t2i-export attngan, or --inspect FILE")
+    if source.run and source.given != Given():
+        raise UsageError("weights come from a run or from files", hint="leave out one of them")
+    trained = _trained(source.system, source.run, source.given)
+    return Request(trained, precision, where.out, where.force)
+
+
+def _trained(system: str, run: Path | None, given: Given) -> "Trained":
+    from t2i.export import trained
+
+    if given != Given():
+        return _official(system, given)
+    found = trained.find_run(system, run)
+    terminal.say(f"{system}, preset {found.recipe.preset}, from {found.folder}")
+    return trained.load(found)
+
+
+def _official(system: str, given: Given) -> "Trained":
+    from t2i.export.official import load
+
+    if given.weights is None:
+        raise UsageError("official files begin with --weights", hint="add --weights FILE")
+    weights: dict[Role, Path | None] = {
+        "weights": given.weights,
+        "text-weights": given.text_weights,
+        "image-weights": given.image_weights,
+    }
+    there = {role: path for role, path in weights.items() if path}
+    return load.load(system, load.Files(there, given.vocabulary, load.parsed(given.changes)))
+
+
+def bundle(wanted: "Request", where: Where) -> None:
+    """Write a bundle, and tell how to draw with it."""
+    from t2i.export.pages import captions
+    from t2i.export.publish import export
+
+    made = export(wanted)
+    if where.as_json:
+        terminal.print_json(_record(wanted, made))
+        return
+    model = wanted.path if wanted.out else wanted.name
+    tried = [f't2i-run --model {model} "{caption}"' for caption in captions(made)]
+    if any(graph.role == "caption" for graph in made.manifest.graphs):
+        tried.append(f"t2i-run --model {model} --describe PICTURE")
+    terminal.report(_sentence(wanted, made), next=[*tried, "t2i-run --list"][0])
+
+
+def single_file(wanted: "Request", where: Where, *, attention: bool) -> None:
+    """Write a single file of what was trained, by way of a bundle that is not kept."""
+    from t2i.export.publish import export
+
+    where.file(replace(wanted, out=None).name)  # refused now, not after minutes
+    with TemporaryDirectory() as folder:
+        draft = Path(folder) / replace(wanted, out=None).path.name
+        _write(export(replace(wanted, out=draft)), where, attention=attention)
+
+
+def single_file_of(name: str, where: Where, *, attention: bool) -> None:
+    """Write a single file of a bundle that is there."""
+    _write(Bundle.load(places.find(name)), where, attention=attention)
+
+
+def _write(made: Bundle, where: Where, *, attention: bool) -> None:
+    from t2i.export import single_file as single
+
+    path = where.file(made.name)
+    single.write(made, path, attention=attention)
+    size = path.stat().st_size
+    if where.as_json:
+        record = {"name": made.name, "path": str(path), "bundle": made.sha256, "bytes": size}
+        terminal.print_json(record)
+        return
+    terminal.report(f"wrote {path} ({size / 1e6:.1f} MB), which draws what {made.name} draws")
+
+
+def keep(wanted: "Request", path: Path) -> None:
+    """Write the weights too, for trainings."""
+    from t2i.export.official import keeping
+
+    files = keeping.keep(wanted.trained, path, force=wanted.force)
+    terminal.say(f"wrote {', '.join(map(str, files))}")
+
+
+def convert(file: Path, path: Path, *, force: bool) -> None:
+    """Write the weights of a file for trainings, whatever system they are of."""
+    from t2i.export.official import keeping
+
+    keeping.convert(file, path, force=force)
+    terminal.report(f"wrote {path}", next=f"t2i-export --inspect {path}")
+
+
+def inspect(file: Path, *, as_json: bool) -> None:
+    """Say what a file of weights is."""
+    from t2i.export.official import inspection
+
+    record = inspection.inspect(file)
+    if as_json:
+        terminal.print_json(record)
+        return
+    for line in inspection.lines(record):
+        terminal.report(line)
+
+
+def _record(wanted: "Request", made: Bundle) -> dict[str, object]:
+    manifest = made.manifest
+    return {
+        "name": made.name,
+        "path": str(wanted.path),
+        "sha256": made.sha256,
+        "precision": manifest.precision,
+        "bytes": _bytes(wanted.path),
+        "worst": manifest.check.worst,
+        "tolerance": manifest.check.tolerance,
+    }
+
+
+def _sentence(wanted: "Request", made: Bundle) -> str:
+    check, size = made.manifest.check, _bytes(wanted.path) / 1e6
+    return (
+        f"wrote {wanted.path} ({size:.1f} MB, {made.manifest.precision}, at most "
+        f"{check.worst:.1e} from PyTorch, {check.tolerance:.1e} is allowed)"
+    )
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())

@@ -1,0 +1,1 @@
+"""Weights as official code published them, in the place of a run."""
