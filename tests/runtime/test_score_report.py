@@ -101,6 +101,7 @@ def shown(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, P
         return text, Page(text), done.stdout
 
 
+@pytest.mark.slow
 def test_it_shows_every_number_and_its_protocol(shown: tuple[str, Page, str]) -> None:
     text, page, printed = shown
     lines = printed.splitlines()
@@ -115,6 +116,7 @@ def test_it_shows_every_number_and_its_protocol(shown: tuple[str, Page, str]) ->
     assert "fake/07.png" in page.words, "what was left out"
 
 
+@pytest.mark.slow
 def test_it_needs_no_network_and_runs_no_script_but_its_own(shown: tuple[str, Page, str]) -> None:
     text, page, _ = shown
     assert all(each["src"].startswith("data:image/jpeg;base64,") for each in page.all("img"))  # type: ignore[union-attr]
@@ -127,6 +129,7 @@ def test_it_needs_no_network_and_runs_no_script_but_its_own(shown: tuple[str, Pa
     assert f"'sha256-{base64.b64encode(sha256).decode()}'" in str(policy)
 
 
+@pytest.mark.slow
 def test_names_are_unique_and_what_is_opened_is_closed(shown: tuple[str, Page, str]) -> None:
     text, page, _ = shown
     names = [each["id"] for _, each in page.tags if each.get("id")]
@@ -135,6 +138,7 @@ def test_names_are_unique_and_what_is_opened_is_closed(shown: tuple[str, Page, s
         assert text.count(f"<{tag}") - text.count(f"</{tag}>") == 0, tag
 
 
+@pytest.mark.slow
 def test_curves_are_drawn_in_the_colours_of_the_page(shown: tuple[str, Page, str]) -> None:
     text, page, _ = shown
     assert len(page.all("figure")) == 2
@@ -191,6 +195,7 @@ def test_a_thumbnail_is_small_and_keeps_its_shape() -> None:
         assert image.size == (176, 88)
 
 
+@pytest.mark.slow
 def test_the_same_curve_is_the_same_drawing() -> None:
     curve = Curve("a", "x", "<y>", {"one": [(1, 2), (2, 3)], "<two>": [(1, 1), (2, 5)]})
     assert drawn(curve) == drawn(curve)
