@@ -157,7 +157,10 @@ def written(
     curves = [each for each in found if each]
     lost = list(dict.fromkeys(name for each in results for name in each.protocol.unreadable))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"digits": digits, "percent": lambda share: f"{100 * share:.1f} %"}
+    environment.filters |= {
+        "digits": digits,
+        "percent": lambda share: f"{100 * share:.1f}\N{NO-BREAK SPACE}%",
+    }
     page = environment.from_string(PAGE.read_text(encoding="utf-8"))
     style, script = (each.read_text(encoding="utf-8") for each in (STYLE, SCRIPT))
     return page.render(
