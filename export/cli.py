@@ -23,6 +23,7 @@ t2i-export attngan --fp16                            # computes in fp16, for CUD
 t2i-export clip --int8                               # a quarter of the file, for CPUs
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
 t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID looks with
+t2i-export mindalle --weights pretrained/dalle_bart_mini   # what min-dalle downloads
 t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed
 
 Make a bundle of a trained system.
@@ -40,7 +41,10 @@ RunFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
 ]
 Weights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Official weights, in place of a run.")
+    Path | None,
+    typer.Option(
+        metavar="PATH", help="Official weights, in place of a run; min-dalle's: a folder."
+    ),
 ]
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 import t2i
 from t2i.export.trained import Trained, is_one_file
@@ -23,10 +23,24 @@ PRESET = "official"
 
 
 @dataclass(frozen=True)
-class Official(runs.Run):
-    """One file of weights, told as a run is."""
+class Published:
+    """What official files hold."""
 
-    file: Path
+    sizes: Any
+    networks: dict[str, nn.Module]
+    """By prefix, filled."""
+    weights: Path
+    """The file whose hash tells them from others."""
+    tokenizer: bytes = b""
+    length: int = 0
+    """Most tokens of a caption."""
+
+
+@dataclass(frozen=True)
+class Official(runs.Run):
+    """Official weights, told as a run is."""
+
+    published: Published
     made: runs.Recipe
 
     @property
@@ -35,54 +49,65 @@ class Official(runs.Run):
 
     @property
     def weights(self) -> Path:
-        return self.file
+        return self.published.weights
 
     @property
     def tokenizer(self) -> bytes:
-        return b""
+        return self.published.tokenizer
 
     @property
     def scores(self) -> tuple[Any, ...]:
         return ()
 
 
-def load(system: str, file: Path) -> Trained:
-    """The official network of a system, at the official sizes, filled from a file.
+def load(system: str, path: Path) -> Trained:
+    """The official networks of a system, at an official size, filled from what was published.
 
     Raises:
-        UsageError: there is no such system, or it is more than what one file of weights holds.
-        ExportError: the file cannot be read, or holds the weights of something else.
+        UsageError: there is no such system, or it is more than what was published tells.
+        ExportError: a file cannot be read, or holds the weights of something else.
     """
     if system not in CATALOG:
         raise UsageError(f"there is no system {system!r}", hint=did_you_mean(system, CATALOG))
-    if not is_one_file(system):
+    column: Any = import_module(f"t2i.export.{system}")
+    if is_one_file(system):
+        found = _one_file(system, path)
+    elif hasattr(column, "published"):
+        found = column.published(path)
+    else:
         raise UsageError(
             f"--weights: {system} is more than a file of weights tells",
             hint=f"begin a training with it, `t2i-train {system} --weights FILE`, and export that",
         )
-    models: Any = import_module(f"t2i.models.{system}")
-    sizes = models.Settings()
-    networks = models.networks(sizes)
-    ((prefix, network),) = networks.items()
-    renames.load(network, renames.rename(read_weights(file), models.RENAMES[prefix]))
-    network.eval().requires_grad_(requires_grad=False)
+    for network in found.networks.values():
+        network.eval().requires_grad_(requires_grad=False)
     recipe = runs.Recipe(
         schema=runs.SCHEMA,
         version=t2i.__version__,
         system=system,
         preset=PRESET,
         settings={},
-        network=encode(sizes),
-        text=runs.TextSettings(0, "drop"),
+        network=encode(found.sizes),
+        text=runs.TextSettings(found.length, "keep" if found.length else "drop"),
         classes=(),
-        data={"weights": file.name},
+        data={"weights": path.name},
         needs={},
         images_seen=0,
         steps=0,
         finished=True,
         facing=None,
     )
-    return Trained(Official(file.parent, file, recipe), sizes, networks, b"", official=True)
+    run = Official(path.parent, found, recipe)
+    return Trained(run, found.sizes, found.networks, found.tokenizer, official=True)
+
+
+def _one_file(system: str, file: Path) -> Published:
+    models: Any = import_module(f"t2i.models.{system}")
+    sizes = models.Settings()
+    networks = models.networks(sizes)
+    ((prefix, network),) = networks.items()
+    renames.load(network, renames.rename(read_weights(file), models.RENAMES[prefix]))
+    return Published(sizes, networks, file)
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
