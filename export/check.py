@@ -13,7 +13,7 @@ import torch
 from t2i.export.plan import BATCHES, CAPTIONS, Captions, Plan, Tensors
 from t2i.export.precision import TOLERANCES, Precision
 from t2i.runtime.errors import ExportError
-from t2i.runtime.proof import gap
+from t2i.runtime.proof import batch_axis, gap
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -49,9 +49,11 @@ def compare(
                 examples = plan.examples(batch, kind)
                 outputs = _run(sessions[plan.role], plan, {**arrays(examples), **given})
                 given |= outputs
-                for name, wanted in expected(plan, examples).items():
-                    gap = difference(wanted, outputs[name], precision)
-                    found.append(Difference(gap, plan.role, name, batch, kind))
+                wanted = expected(plan, examples)
+                for each in plan.outputs:
+                    ours, theirs = outputs[each.name], wanted[each.name]
+                    gap = difference(theirs, ours, precision, batch_axis(each))
+                    found.append(Difference(gap, plan.role, each.name, batch, kind))
     return max(found, key=lambda each: each.gap)
 
 
@@ -85,11 +87,13 @@ def expected(plan: Plan, examples: Tensors) -> Arrays:
     return arrays(dict(zip((each.name for each in plan.outputs), values, strict=True)))
 
 
-def difference(wanted: npt.NDArray[Any], found: npt.NDArray[Any], precision: Precision) -> float:
+def difference(
+    wanted: npt.NDArray[Any], found: npt.NDArray[Any], precision: Precision, axis: int = 0
+) -> float:
     """As `proof.gap`; a wrong shape differs without bound."""
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return float("inf")
-    return gap(wanted, found, precision)
+    return gap(wanted, found, precision, axis)
 
 
 def start(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSession:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 import torch
 
-from t2i.export import cost, pages
+from t2i.export import cost, likelihood, pages
 from t2i.export.check import arrays, compare, expected, refuse
 from t2i.export.int8 import require_some
 from t2i.export.plan import BATCHES, CAPTIONS, Host, Plan
@@ -64,6 +64,9 @@ def write(
         weight.numel() for network in trained.networks.values() for weight in network.parameters()
     )
     manifest = replace(manifest, cost=cost.measure(draft, parameters))
+    if precision == "int8":
+        lost = likelihood.scores(trained, plans, traced, graphs)
+        manifest = replace(manifest, scores=(*manifest.scores, *lost))
     done("measured")
     if preview := pages.preview(bundle.Bundle.load(draft)):
         manifest = replace(manifest, preview=_save(draft, PREVIEW, preview))

@@ -118,10 +118,10 @@ def _lowered(nodes: Nodes, words: str) -> str:
     and some become letters of ASCII."""
     # The operator takes one row. Its default locale is not installed everywhere.
     row = nodes.add("Reshape", words, nodes.constant([-1]))
-    how = {"case_change_action": "LOWER", "is_case_sensitive": 1, "locale": "C"}
-    return nodes.add(
-        "Reshape", nodes.add("StringNormalizer", row, **how), nodes.add("Shape", words)
+    row = nodes.add(
+        "StringNormalizer", row, case_change_action="LOWER", is_case_sensitive=1, locale="C"
     )
+    return nodes.add("Reshape", row, nodes.add("Shape", words))
 
 
 def _looked_up(nodes: Nodes, words: str, tokenizer: Tokenizer) -> str:

@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Iterable
 
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 from t2i.runtime.errors import ExportError
 
@@ -19,6 +21,7 @@ def computed_as_int8(model: onnx.ModelProto) -> None:
 
     What else a graph holds, convolutions and tables of words among it, stays as it is.
     """
+    _unfold(model.graph)
     # It loads PyTorch, which takes seconds.
     from onnxruntime.quantization import matmul_nbits_quantizer as library
 
@@ -28,6 +31,39 @@ def computed_as_int8(model: onnx.ModelProto) -> None:
     )
     quantizer = library.MatMulNBitsQuantizer(model, algo_config=settings)
     quantizer.process()
+
+
+def _unfold(graph: onnx.GraphProto) -> None:
+    """Linear layers of rows, which are one node, become a product and a sum: the library sees
+    products alone."""
+    weights = {each.name: each for each in graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        told = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        weight = weights.get(node.input[1]) if node.op_type == "Gemm" else None
+        if (
+            weight is None
+            or told.get("transA")
+            or {told.get("alpha", 1), told.get("beta", 1)} != {1}
+        ):
+            nodes.append(node)
+            continue
+        given, name, *bias = node.input
+        if told.get("transB"):
+            name = f"{name}.turned"
+            if name not in weights:
+                turned = np.ascontiguousarray(numpy_helper.to_array(weight).T)
+                weights[name] = numpy_helper.from_array(turned, name)
+        (made,) = node.output
+        product = f"{made}.product" if bias else made
+        nodes.append(helper.make_node("MatMul", [given, name], [product]))
+        if bias:
+            nodes.append(helper.make_node("Add", [product, *bias], [made]))
+    read = {name for node in nodes for name in node.input}
+    kept = [each for name, each in weights.items() if name in read]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
 
 
 def require_some(graphs: Iterable[onnx.ModelProto]) -> None:

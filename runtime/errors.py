@@ -13,10 +13,9 @@ T2IError                exit status 1
 └── ScoreError          a metric cannot be computed from what was given
 """
 
+import functools
 from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import partial
-from typing import Any
 
 
 class T2IError(Exception):
@@ -28,9 +27,9 @@ class T2IError(Exception):
         super().__init__(message)
         self.hint = hint
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Other processes must be able to send one here."""
-        return partial(type(self), hint=self.hint), self.args
+        return functools.partial(type(self), hint=self.hint), self.args
 
 
 class UsageError(T2IError):

@@ -45,21 +45,22 @@ def replay(bundle: Bundle, sessions: Mapping[str, Session]) -> SelfTest:
         inputs = _starting(arrays, f"{role}.in.")
         expected = _starting(arrays, f"{role}.out.")
         graph = session.graph
-        described = {each.name for each in graph.outputs}
+        axes = {each.name: batch_axis(each) for each in graph.outputs}
         if not expected or set(inputs) != {each.name for each in graph.inputs}:
             raise _does_not_fit(graph.file)
-        if not set(expected) <= described:
+        if not axes.keys() >= set(expected):
             raise _does_not_fit(graph.file)
         found = session.run(inputs, tuple(expected))
         for name, array in expected.items():
             if array.shape != found[name].shape or not array.size:
                 raise _does_not_fit(graph.file)
-            worst = max(worst, gap(array, found[name], bundle.manifest.precision) * LEVELS)
+            far = gap(array, found[name], bundle.manifest.precision, axes[name])
+            worst = max(worst, far * LEVELS)
     tolerance = max(bundle.manifest.check.tolerance * LEVELS, ELSEWHERE_LEVELS)
     return SelfTest(worst, tolerance, worst <= tolerance)
 
 
-def gap(wanted: Array, found: Array, precision: str) -> float:
+def gap(wanted: Array, found: Array, precision: str, axis: int = 0) -> float:
     """How far an output is from what it should be, in the unit of its precision's tolerance.
 
     The greatest difference of a number. Where graphs compute in fp16, single pixels stray: there it
@@ -68,8 +69,10 @@ def gap(wanted: Array, found: Array, precision: str) -> float:
     differs without bound.
 
     Args:
-        wanted, found: (B, …), of the same shape.
+        wanted, found: of the same shape.
+        axis: of the batch.
     """
+    wanted, found = (np.moveaxis(each, axis, 0) for each in (wanted, found))
     differences = np.abs(found.astype(np.float64) - wanted)
     differences = np.nan_to_num(differences, nan=np.inf, posinf=np.inf)
     if precision == "int8":
@@ -120,9 +123,12 @@ def plain_array(data: bytes) -> npt.NDArray[np.generic]:
 
 def first_of(array: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
     """What belongs to the first of a batch, wherever the axis of the batch lies."""
-    if "B" not in tensor.shape:
-        return array
-    return array.take([0], axis=tensor.shape.index("B"))
+    return array.take([0], axis=batch_axis(tensor)) if "B" in tensor.shape else array
+
+
+def batch_axis(tensor: Tensor) -> int:
+    """Where the axis of the batch lies; the first where there is none."""
+    return tensor.shape.index("B") if "B" in tensor.shape else 0
 
 
 def _starting(arrays: Arrays, start: str) -> Arrays:

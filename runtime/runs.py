@@ -2,7 +2,8 @@
 
 `recipe.json`, `tokenizer.json` and `weights.safetensors` make a run; `log.jsonl`, `samples/`,
 `checkpoints/` and `needs/` are the training's own. Scores of its pictures, put into `scores.jsonl`,
-go into its bundles.
+go into its bundles; where pictures are told in tokens, `streams.safetensors` is what a bundle in
+eight bits is tried on.
 """
 
 import json
@@ -19,7 +20,7 @@ from t2i.runtime.records import RecordError, decode, loads
 
 SCHEMA = 1
 RECIPE, TOKENIZER, WEIGHTS = "recipe.json", "tokenizer.json", "weights.safetensors"
-SCORES = "scores.jsonl"
+SCORES, STREAMS = "scores.jsonl", "streams.safetensors"
 RUNS = Path("runs")
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / "weights"
 

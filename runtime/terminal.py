@@ -8,6 +8,7 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ def explaining_errors() -> Iterator[None]:
 
     What is a mistake of ours keeps its traceback.
     """
+    # Of pictures that are too large we say so ourselves.
+    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
     try:
         yield
     except T2IError as error:

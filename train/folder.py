@@ -28,6 +28,9 @@ class RunFolder:
         self.recipe = replace(self.recipe, steps=steps, images_seen=images_seen, finished=finished)
         write_whole(self.path / runs.RECIPE, dumps(self.recipe).encode())
 
+    def keep_streams(self, streams: Mapping[str, Tensor]) -> None:
+        write_tensors(self.path / runs.STREAMS, streams)
+
     def save_weights(self, networks: Mapping[str, nn.Module]) -> None:
         write_tensors(self.path / runs.WEIGHTS, prefixed(networks))
 

@@ -87,6 +87,14 @@ class Drawing(Protocol):
         """Pictures (B, 3, H, W) in [-1, 1] for the captions of a batch; networks in eval mode."""
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """A recipe that teaches to tell pictures in tokens."""
+
+    def streams(self, batch: "Batch") -> dict[str, Tensor]:
+        """Captions `tokens` (B, T), and the `codes` (B, count) of their pictures."""
+
+
 class Settings(Protocol):
     """What every recipe's settings have, besides the paper's own."""
 

@@ -25,11 +25,14 @@ from t2i.train.prerequisites import (
     load_brought,
     read_state,
 )
-from t2i.train.recipe import Recipe
+from t2i.train.recipe import Recipe, Telling
 from t2i.train.systems import recipe_of
 
 if TYPE_CHECKING:
     from t2i.train.data.dataset import Dataset
+
+STREAMS = 64
+"""Pictures never trained on that a run keeps, as captions and tokens."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def train(plan: Plan, start: Start) -> runs.Run:
         brought = {name: bring(each, name, folder) for name, each in found.items()}
         run = RunFolder(folder, record(plan, recipe, dataset, brought))
         run.begin(dataset.tokenizer)
+        keep_streams(run, recipe, dataset, start.device)
         loop = Loop(recipe, dataset, plan.settings.loop, start.device, run)
         if start.weights is not None:
             loop.checkpoint()  # to resume, the file is not needed again
@@ -96,6 +100,7 @@ def resume(run: runs.Run, plan: Plan, device: torch.device) -> runs.Run:
             )
         recipe = build(plan, dataset, load_brought(run.folder, run.recipe.needs, dataset), device)
         folder = RunFolder(run.folder, record(plan, recipe, dataset, run.recipe.needs))
+        keep_streams(folder, recipe, dataset, device)
         loop = Loop(recipe, dataset, plan.settings.loop, device, folder)
         loop.resume()
         terminal.say(f"going on after step {loop.step} of {loop.settings.steps}")
@@ -113,6 +118,12 @@ def _trained(loop: Loop) -> runs.Run:
         )
         raise
     return runs.Run(loop.run.path)
+
+
+def keep_streams(run: RunFolder, recipe: Recipe, dataset: "Dataset", device: torch.device) -> None:
+    """Let a run that teaches to tell pictures in tokens have some that are not trained on."""
+    if isinstance(recipe, Telling) and not (run.path / runs.STREAMS).is_file():
+        run.keep_streams(recipe.streams(dataset.fixed(STREAMS).to(device)))
 
 
 def build(

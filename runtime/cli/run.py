@@ -23,6 +23,7 @@ t2i-run --model dalle-birds "a red bird" --complete bird.png --keep-rows 4  # a 
 t2i-run --captions captions.txt --out birds     # thousands; --resume goes on after ctrl-C
 t2i-run --model birds --selftest                # does this machine draw as PyTorch did?
 t2i-run --model stream-birds --describe bird.png  # what a picture shows, in words
+t2i-run --serve                                 # a page to draw on, for this machine alone
 
 Draw captions.
 
@@ -85,6 +86,11 @@ Beams = Annotated[
     typer.Option(
         min=1, metavar="N", help="Beginnings that --describe follows at once; 1 unless said."
     ),
+]
+Serve = Annotated[bool, typer.Option("--serve", help="Draw for a page in the browser.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, metavar="N", help="Of --serve; a free one unless said."),
 ]
 Hold = Annotated[
     str | None, typer.Option(metavar="NOISE,…", help="Noises that all pictures share.")
@@ -149,6 +155,8 @@ def run(
     embeddings: VectorFile = None,
     describe: Describe = None,
     beams: Beams = None,
+    serve: Serve = False,
+    port: Port = None,
     hold: Hold = None,
     interpolate: Interpolate = False,
     frames: Frames = None,
@@ -184,6 +192,19 @@ def run(
 
             draws = captions is not None or file is not None
             tell(describe, model, draws, beams, device=device, threads=threads, as_json=as_json)
+            return
+        if serve or port is not None:
+            from t2i.runtime.cli.serving import serve as serve_page
+
+            serve_page(
+                model,
+                port,
+                draws=captions is not None or file is not None,
+                device=device,
+                threads=threads,
+                low_memory=low_memory,
+                nearest_class=nearest_class,
+            )
             return
         from t2i.runtime.cli.drawing import draw
         from t2i.runtime.cli.request import Request, lines_of, names_in, sampling_of

@@ -239,7 +239,8 @@ def _introduce(sources: Mapping[str, Source], chosen: Mapping[str, str]) -> None
             f"{', '.join(name for name in metrics if chosen[name] == bundle)} by {bundle}"
             for bundle in dict.fromkeys(chosen[name] for name in metrics)
         ]
-        terminal.say(" · ".join([f"{source.name}: {len(source):,} pictures", *by]))
+        count = f"{len(source):,} picture{'' if len(source) == 1 else 's'}"
+        terminal.say(" · ".join([f"{source.name}: {count}", *by]))
 
 
 def _refuse_what_is_there(request: Request) -> None:

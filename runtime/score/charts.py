@@ -3,6 +3,7 @@
 import io
 import re
 from itertools import cycle
+from typing import Any
 
 from t2i.runtime.score.sets import Curve
 
@@ -24,7 +25,7 @@ def drawn(curve: Curve) -> str:
     from matplotlib.ticker import MaxNLocator
 
     # Letters stay letters, to be read aloud and searched; the same curve is the same text.
-    style = {"svg.fonttype": "none", "svg.hashsalt": curve.title, "font.size": 11}
+    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": curve.title, "font.size": 11}
     style |= dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), INK)
     style |= dict.fromkeys(("xtick.color", "ytick.color", "grid.color"), INK)
     with rc_context(style):
@@ -38,6 +39,7 @@ def drawn(curve: Curve) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.2)
+        axes.set_ylim(bottom=0)
         if len(curve.lines) > 1:
             axes.legend(frameon=False)
         data = io.StringIO()

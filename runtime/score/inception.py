@@ -61,7 +61,7 @@ class Inception:
         self.bootstrap = setting.bootstrap
         if len(self.practice.order(count, self.seed)) < SPLITS:
             raise ScoreError(
-                f"{count} pictures cannot be split into {SPLITS}",
+                f"{count} picture{'' if count == 1 else 's'} cannot be split into {SPLITS}",
                 hint="Inception Score needs thousands of pictures, 10 at the very least",
             )
         classifies = "logits" in extractor.outputs

@@ -269,7 +269,8 @@ def compare(
     with terminal.progress("scoring", len(pairs.pairs)) as bar:
         for pair, found in zip(pairs.pairs, every, strict=True):
             scores.add(pair, found)
-            for each in found.maps if maps else ():
+            for each in found.maps:
+                assert maps, "they are only drawn where they are wanted"
                 _save_map(each, maps / f"{pair.name.removesuffix('.png')}.png")
             bar.advance()
     if not scores.pairs:

@@ -6,6 +6,7 @@ no metric knows of machines. (Features are also the shortest statistics: of 256 
 sixteenth of the size of their covariance.) A part whose machine died is looked at again elsewhere.
 """
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -262,7 +263,7 @@ def _connected() -> Any:
         ) from error
     if not ray.is_initialized():
         try:
-            ray.init(log_to_driver=False, logging_level="ERROR")
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise ScoreError(
                 f"no cluster can be reached: {error}",

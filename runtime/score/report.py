@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from t2i.runtime import records
@@ -74,24 +75,21 @@ class Album:
     by: dict[str, str]
     """What each metric ranks by."""
     values: dict[str, Sequence[float]]
-    orders: dict[str, list[int]] = field(init=False)
+    orders: dict[str, npt.NDArray[np.int64]] = field(init=False)
     """By metric, from the best to the worst."""
-    ranks: dict[str, dict[int, int]] = field(init=False)
+    ranks: dict[str, npt.NDArray[np.int64]] = field(init=False)
+    """By metric, of each picture, from 1."""
 
     def __post_init__(self) -> None:
         self.orders = {
-            name: np.argsort(-np.asarray(each), kind="stable").tolist()
-            for name, each in self.values.items()
+            name: np.argsort(-np.asarray(each), kind="stable") for name, each in self.values.items()
         }
-        self.ranks = {
-            name: {number: rank for rank, number in enumerate(order, 1)}
-            for name, order in self.orders.items()
-        }
+        self.ranks = {name: np.argsort(order) + 1 for name, order in self.orders.items()}
 
     def card(self, number: int) -> Card:
         bare = self.load(number)
         scores = tuple(
-            (name, f"{float(each[number]):#.4g}", self.ranks[name][number])
+            (name, f"{float(each[number]):#.4g}", int(self.ranks[name][number]))
             for name, each in self.values.items()
         )
         return Card(bare.name, bare.caption, bare.thumbnails, scores)
@@ -99,7 +97,7 @@ class Album:
     def extremes(self) -> Iterator[Extremes]:
         for name, order in self.orders.items():
             some = min(EXTREMES, len(order) // 2)
-            best, worst = order[: max(1, some)], order[::-1][:some]
+            best, worst = order[: max(1, some)].tolist(), order[::-1][:some].tolist()
             yield Extremes(
                 name, self.by[name], list(map(self.card, best)), list(map(self.card, worst))
             )
@@ -230,7 +228,7 @@ def _of_pairs(compared: Scores, printer: Printer) -> Album:
         " and ".join(compared.names),
         len(compared.pairs),
         cache(load),
-        dict.fromkeys(compared.values, "its own value"),
+        dict.fromkeys(compared.values, "the value of the pair"),
         dict(compared.values),
     )
 
@@ -251,4 +249,7 @@ def _told(result: Result) -> list[tuple[str, str]]:
 
 
 def _listed(mapping: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in mapping.items())
+    return ", ".join(
+        f"{name} ({_listed(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        for name, value in mapping.items()
+    )

@@ -107,6 +107,20 @@ def test_odd_captions_draw_what_the_bundle_draws(tiny: Path, tiny_file: Path) ->
         assert set(row[len(reading.words) :]) <= {""}
 
 
+@pytest.mark.parametrize(("level", "threads"), [("ORT_DISABLE_ALL", 1), ("ORT_ENABLE_ALL", 2)])
+def test_neither_optimisation_nor_threads_change_a_picture(
+    level: str, threads: int, tiny: Path, tiny_file: Path
+) -> None:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(tiny_file, options)
+    feeds = {"caption": np.array(["A red BIRD"], dtype=object), "seed": np.array([7])}
+    (image,) = session.run(["image"], feeds)
+    wanted = load(tiny, device="cpu", threads=1).draw(["a red bird"], seed=7)
+    assert differ(image, wanted) <= 1
+
+
 def test_words_that_are_not_known_are_counted(tiny_file: Path) -> None:
     drawn = run(tiny_file, ["an emu and an ostrich", "red emu", "red bird"], [0, 0, 0])
     assert drawn["known"].tolist() == [1, 1, 2]
@@ -282,6 +296,7 @@ def test_the_bundle_that_ships_becomes_the_file_of_the_readme(
     assert (names["known"], names["unknown"]) == (3, 0)
 
 
+@pytest.mark.slow
 def test_a_run_becomes_one_file_and_no_bundle(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Many machines find what one finds, to the last digit, even if one of them dies."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -43,7 +44,7 @@ def machines() -> Iterator[Any]:
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     machines = Machines(initialize_head=True, head_node_args={"num_cpus": 1})
     machines.add_node(num_cpus=1)
-    ray.init(address=machines.address, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=machines.address, log_to_driver=False, logging_level=logging.ERROR)
     yield machines
     ray.shutdown()
     machines.shutdown()

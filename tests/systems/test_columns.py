@@ -13,6 +13,7 @@ import torch
 from safetensors.numpy import load_file
 from systems.columns import STEPS, Column, command
 
+from t2i.models.catalog import CATALOG
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.proof import first_of, read_arrays, replay
 from t2i.runtime.records import decode
@@ -44,6 +45,15 @@ def test_a_run_says_how_it_came_about(column: Column) -> None:
     assert set(recipe.needs) == set(needed(column.system, preset_of(column.system, "toy")))
     assert column.bundle.manifest.training is not None
     assert column.bundle.manifest.training.settings == recipe.settings
+
+
+def test_a_run_that_tells_tokens_keeps_streams_that_were_not_trained_on(column: Column) -> None:
+    path = column.run.folder / "streams.safetensors"
+    assert path.is_file() == (CATALOG[column.system].family == "telling")
+    if path.is_file():
+        streams = load_file(path)
+        (pixels,) = (each for each in column.bundle.manifest.graphs if each.role == "pixels")
+        assert streams["codes"].shape == (len(streams["tokens"]), pixels.inputs[0].shape[1])
 
 
 def paper_sizes(models: Any, run: Run) -> Any:

@@ -179,6 +179,9 @@ class Dalle:
             codes[:, place] = logits[:, place].float().softmax(dim=1).multinomial(1)[:, 0]
         return decoder.draw(codes.unflatten(1, (side, side)))
 
+    def streams(self, batch: Batch) -> dict[str, Tensor]:
+        return {"tokens": batch.tokens, "codes": self.codes(batch.images[-1])}
+
     @property
     def device(self) -> torch.device:
         return self.transformer.begin.device
