@@ -196,8 +196,12 @@ class Decoder(nn.Module):
         unseen = torch.where(places < place, 0.0, -torch.inf)
         before = [
             (
-                Part(*(self._apart(each[:, layer, None]) for each in begun), 0.0),
-                Part(*(self._apart(each[:, layer].transpose(0, 1)) for each in picture), unseen),
+                self._part(begun.key[:, layer, None], begun.value[:, layer, None], 0.0),
+                self._part(
+                    picture.key[:, layer].transpose(0, 1),
+                    picture.value[:, layer].transpose(0, 1),
+                    unseen,
+                ),
             )
             for layer in range(len(self.layers))
         ]
@@ -222,9 +226,10 @@ class Decoder(nn.Module):
             values.append(own.value[:, :, 0].flatten(1))
         return self.tell(self.last_norm(hidden)), (keys, values)
 
-    def _apart(self, rows: Tensor) -> Tensor:
-        """As attention has them: (B, T, C) -> (B, heads, T, C / heads)."""
-        return self._layers[0].look.attention.apart(rows)
+    def _part(self, key: Tensor, value: Tensor, bias: Tensor | float) -> Part:
+        """Keys and values (B, T, C) as attention has them."""
+        apart = self._layers[0].look.attention.apart
+        return Part(apart(key), apart(value), bias)
 
     @property
     def _layers(self) -> list[TellingLayer]:
