@@ -63,6 +63,9 @@ class Official(runs.Run):
 def load(system: str, path: Path) -> Trained:
     """The official networks of a system, at an official size, filled from what was published.
 
+    Where that is more than one file of one network, the system's file in `export/` reads it, in a
+    function `published`.
+
     Raises:
         UsageError: there is no such system, or it is more than what was published tells.
         ExportError: a file cannot be read, or holds the weights of something else.
