@@ -52,7 +52,8 @@ class Settings:
     """Share of captions that are left empty, so that pictures can be guided away from those of no
     caption."""
     learning_rate: float
-    """Of the transformer."""
+    """Of the transformer, after the warm-up."""
+    warmup_steps: int
     detoker_learning_rate: float
     average: float | None
     """Decay of the running average of all networks."""
@@ -93,6 +94,7 @@ PRESETS: dict[str, Settings] = {
         detoker_groups=4,
         silent=0.1,
         learning_rate=3e-3,
+        warmup_steps=20,
         detoker_learning_rate=2e-3,
         average=0.95,
     ),
@@ -140,9 +142,11 @@ class MinDalle:
         self.transformer = nn.ModuleDict({name: networks[name] for name in ("encoder", "decoder")})
         self.detoker = networks["detoker"].to(device)
         self.transformer.to(device)
+        adam = torch.optim.Adam(self.transformer.parameters(), lr=settings.learning_rate)
+        drawing = torch.optim.Adam(self.detoker.parameters(), lr=settings.detoker_learning_rate)
         self.players = {
-            "transformer": self._player(self.transformer, settings.learning_rate),
-            "detoker": self._player(self.detoker, settings.detoker_learning_rate),
+            "transformer": Player(self.transformer, adam, settings.average, self.rate),
+            "detoker": Player(self.detoker, drawing, settings.average),
         }
 
     def step(self, batch: Batch) -> Iterator[Update]:
@@ -184,9 +188,9 @@ class MinDalle:
         assert isinstance(transformer, nn.ModuleDict)
         return {**transformer, "detoker": averaged["detoker"]}
 
-    def _player(self, networks: nn.Module, learning_rate: float) -> Player:
-        adam = torch.optim.Adam(networks.parameters(), lr=learning_rate)
-        return Player(networks, adam, self.settings.average)
+    def rate(self, step: int) -> float:
+        """Factor of the transformer's learning rate at a step."""
+        return min(1.0, (step + 1) / self.settings.warmup_steps)
 
 
 def told(transformer: nn.Module, tokens: Tensor, codes: Tensor) -> Tensor:
