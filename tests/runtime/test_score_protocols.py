@@ -167,7 +167,7 @@ def test_a_network_that_prepares_its_pictures_itself_is_named(here: Path) -> Non
     [
         (["fid", "real", "fake", "--protocol=pytorchfid"], "did you mean 'pytorch-fid'?"),
         (["psnr", "real", "fake", "--protocol=tf"], "--protocol is for metrics of sets"),
-        (["psnr", "real", "fake", "--resume"], "--resume is for metrics of sets"),
+        (["ssim", "real", "fake", "--resume", "--map=maps"], "--resume keeps numbers, and no maps"),
         (["is", "fake", "--statistics=x.npz"], "add fid to the metrics"),
         (["is", "fake", "--extrapolate"], "--extrapolate is for fid"),
         (["prdc", "real", "fake", "--bootstrap=5"], "--bootstrap is for fid, is and kid"),
