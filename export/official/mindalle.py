@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from t2i.export.official.kinds import Kind
 from t2i.export.official.tables import open_checkpoint
 from t2i.export.official.vocabulary import Vocabulary
 from t2i.models import mindalle, renames
@@ -13,6 +14,23 @@ from t2i.runtime.asciipairs import ascii_pair_tokenizer
 from t2i.runtime.errors import ExportError
 from t2i.runtime.runs import TextSettings
 
+KINDS = (
+    Kind(
+        "the decoder of min-dalle",
+        mindalle.RENAMES["decoder"],
+        ("lm_head.weight", "embed_tokens.weight"),
+    ),
+    Kind(
+        "the encoder of min-dalle",
+        mindalle.RENAMES["encoder"],
+        ("layernorm_embedding.weight", "embed_tokens.weight"),
+    ),
+    Kind(
+        "the detoker of min-dalle",
+        mindalle.RENAMES["detoker"],
+        ("post_quant_conv.weight", "embedding.weight"),
+    ),
+)
 SIZES = (mindalle.MINI, mindalle.MEGA)
 FILES = ("encoder.pt", "decoder.pt", "detoker.pt", "vocab.json", "merges.txt")
 

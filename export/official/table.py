@@ -16,6 +16,7 @@ KINDS = (
     *stylegan2.KINDS,
     *clip.KINDS,
     *dvae.KINDS,
+    *mindalle.KINDS,
     *fixed.KINDS,
 )
 """Relatives with more names first."""
