@@ -1,9 +1,12 @@
-"""CI-GAN's bundle: captions are read as latents, met half-way by those of noise, and drawn."""
+"""CI-GAN's bundle: captions are read as latents, met half-way by those of noise, and drawn.
+
+Pictures are told as latents, too, which move step by step towards a caption's.
+"""
 
 import torch
 from torch import Tensor, nn
 
-from t2i.export import stylegan2
+from t2i.export import editing, stylegan2
 from t2i.export.charcnnrnn import Reading
 from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
 from t2i.export.trained import Trained
@@ -14,7 +17,7 @@ from t2i.runtime import bundle, runs
 
 
 def plans(trained: Trained) -> tuple[Plan, ...]:
-    """Captions to latents; these, noise and grain to pictures."""
+    """Captions to latents; pictures to latents, and these towards captions; all to pictures."""
     sizes: cigan.Settings = trained.sizes
     facing = trained.recipe.facing
     reading = Reading(trained.networks["text"], facing)
@@ -25,13 +28,16 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     def tokens(batch: int, kind: Captions) -> Tensors:
         return {"tokens": captions(trained, batch, kind)}
 
-    def sentences_and_draws(batch: int, kind: Captions) -> Tensors:
+    def read(batch: int, kind: Captions) -> Tensors:
         with torch.no_grad():
-            read = reading(captions(trained, batch, kind))
+            found = reading(captions(trained, batch, kind))
+        return dict(zip((each.name for each in said), found, strict=True))
+
+    def sentences_and_draws(batch: int, kind: Captions) -> Tensors:
         return {
             "noise": draws(batch, sizes.style_size, stream=1),
             "grain": draws(batch, sizes.grain_size, stream=2),
-            **dict(zip((each.name for each in said), read, strict=True)),
+            **read(batch, kind),
         }
 
     text = Plan(
@@ -50,7 +56,8 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
         examples=sentences_and_draws,
         rewrite=stylegan2.ungrouped,
     )
-    return text, generator
+    # The generator comes last: in a check, what it draws must not become the picture that is told.
+    return text, *editing.plans(trained, lambda *kind: read(*kind)["sentence"]), generator
 
 
 def host(trained: Trained) -> Host:

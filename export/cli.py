@@ -25,6 +25,7 @@ t2i-export --inspect netG_epoch_600.pth              # what a file is; writes no
 t2i-export --weights vgg16.pth --save-weights vgg16.safetensors   # what trainings read
 t2i-export attngan --single-file                     # one .onnx: captions in, pixels out
 t2i-export --bundle birds --single-file              # the same of a bundle that is there
+t2i-export mindalle --weights pretrained/dalle_bart_mini   # what min-dalle downloads
 t2i-run --model attngan-toy "a red bird"             # then draw, by the name that was printed
 
 Make a bundle of a trained system.
@@ -51,7 +52,10 @@ RunFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="A run, as t2i-train printed it.")
 ]
 Weights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Official weights, in place of a run.")
+    Path | None,
+    typer.Option(
+        metavar="PATH", help="Official weights, in place of a run; min-dalle's: a folder."
+    ),
 ]
 TextWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Official weights of what reads captions.")

@@ -17,7 +17,9 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     transformer = trained.networks["transformer"]
     assert isinstance(transformer, dalle.Transformer)
     prefill = _prefill(trained, transformer)
-    return prefill, _step(prefill, transformer), *dvae.coding(trained, sizes.dvae)
+    cache = (sizes.dvae.side**2, sizes.layers, "B", sizes.width)
+    step = stepping(prefill, GoingOn(transformer), cache, sizes.dvae.codes)
+    return prefill, step, *dvae.coding(trained, sizes.dvae)
 
 
 def _prefill(trained: Trained, transformer: dalle.Transformer) -> Plan:
@@ -27,9 +29,7 @@ def _prefill(trained: Trained, transformer: dalle.Transformer) -> Plan:
 
     def tokens(batch: int, kind: Captions) -> Tensors:
         """Each ends with the last id, and begins with the one before it."""
-        ids = captions(trained, batch, kind)
-        ended = (ids > 0).sum(dim=1, keepdim=True) - 1
-        ids = ids.scatter(1, ended, sizes.vocabulary - 1)
+        ids = ended(trained, batch, kind, sizes.vocabulary - 1)
         ids[:, 0] = sizes.vocabulary - 2
         return {"tokens": ids}
 
@@ -46,9 +46,24 @@ def _prefill(trained: Trained, transformer: dalle.Transformer) -> Plan:
     )
 
 
-def _step(prefill: Plan, transformer: dalle.Transformer) -> Plan:
-    sizes = transformer.settings
-    count, layers, width = sizes.dvae.side**2, sizes.layers, sizes.width
+def ended(trained: Trained, batch: int, kind: Captions, end: int) -> Tensor:
+    """Captions as examples have them, each with this token for its last."""
+    ids = captions(trained, batch, kind)
+    last = (ids > 0).sum(dim=1, keepdim=True) - 1
+    return ids.scatter(1, last, end)
+
+
+def stepping(
+    prefill: Plan, module: nn.Module, cache: tuple[int, int, str, int], codes: int
+) -> Plan:
+    """The graph that goes on with a picture, token by token.
+
+    Args:
+        module: takes a token, its place, what `prefill` gives but for logits, keys and values.
+        cache: shape of the keys, and of the values: tokens of a picture, layers, B, channels.
+        codes: how many tokens there are.
+    """
+    count, layers, _, width = cache
     logits, *caption = prefill.outputs
 
     def rows(batch: int, stream: int) -> Tensor:
@@ -58,23 +73,22 @@ def _step(prefill: Plan, transformer: dalle.Transformer) -> Plan:
 
     def halfway(batch: int, kind: Captions) -> Tensors:
         """At the beginning, in the middle, and near the end of a picture."""
-        _, keys, values = prefill.module(prefill.examples(batch, kind)["tokens"])
+        _, *read = prefill.module(*prefill.examples(batch, kind).values())
         dice = torch.Generator().manual_seed(batch)
         return {
-            "token": torch.randint(0, sizes.dvae.codes, (batch,), generator=dice),
+            "token": torch.randint(0, codes, (batch,), generator=dice),
             "place": torch.tensor([{1: 0, 2: count // 2}.get(batch, count - 2)]),
-            "text_keys": keys,
-            "text_values": values,
+            **dict(zip((each.name for each in caption), read, strict=True)),
             "keys": rows(batch, stream=5),
             "values": rows(batch, stream=6),
         }
 
-    cache, row = (count, layers, "B", width), (layers, "B", width)
+    row = (layers, "B", width)
     return Plan(
         "step",
-        GoingOn(transformer),
+        module,
         inputs=(
-            bundle.Tensor("token", "int64", ("B",), (0.0, sizes.dvae.codes - 1.0)),
+            bundle.Tensor("token", "int64", ("B",), (0.0, codes - 1.0)),
             bundle.Tensor("place", "int64", (1,), (0.0, count - 1.0)),
             *caption,
             bundle.Tensor("keys", "float32", cache),

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from t2i.export.plan import Captions, Host, Plan, Tensors, draws
 from t2i.export.trained import Trained
-from t2i.models import dvae
+from t2i.models import dvae, vqgan
 from t2i.runtime import bundle
 
 
@@ -22,7 +22,7 @@ def host(trained: Trained) -> Host:
 
 
 def coding(trained: Trained, sizes: dvae.Settings) -> tuple[Plan, Plan]:
-    """The two graphs of every bundle that draws by tokens."""
+    """The two graphs of a dVAE, in every bundle that has one."""
     px, side = sizes.image_px, sizes.side
     encoder, decoder = trained.networks["encoder"], trained.networks["decoder"]
     assert isinstance(encoder, dvae.Encoder)
@@ -33,10 +33,6 @@ def coding(trained: Trained, sizes: dvae.Settings) -> tuple[Plan, Plan]:
         flat = draws(batch, 3 * px**2, stream=3)
         return {"image": torch.tanh(flat).reshape(batch, 3, px, px)}
 
-    def tokens(batch: int, kind: Captions) -> Tensors:
-        dice = torch.Generator().manual_seed(batch)
-        return {"tokens": torch.randint(0, sizes.codes, (batch, side**2), generator=dice)}
-
     codes = Plan(
         "codes",
         Reading(encoder),
@@ -44,14 +40,24 @@ def coding(trained: Trained, sizes: dvae.Settings) -> tuple[Plan, Plan]:
         outputs=(bundle.Tensor("logits", "float32", ("B", sizes.codes, side, side)),),
         examples=pictures,
     )
-    pixels = Plan(
+    return codes, drawing(decoder, sizes)
+
+
+def drawing(decoder: dvae.Decoder | vqgan.Detoker, sizes: dvae.Settings | vqgan.Settings) -> Plan:
+    """The graph from tokens to their picture."""
+    px, count = sizes.image_px, sizes.side**2
+
+    def tokens(batch: int, kind: Captions) -> Tensors:
+        dice = torch.Generator().manual_seed(batch)
+        return {"tokens": torch.randint(0, sizes.codes, (batch, count), generator=dice)}
+
+    return Plan(
         "pixels",
-        Drawing(decoder, side),
-        inputs=(bundle.Tensor("tokens", "int64", ("B", side**2), (0.0, sizes.codes - 1.0)),),
-        outputs=(image,),
+        Drawing(decoder, sizes.side),
+        inputs=(bundle.Tensor("tokens", "int64", ("B", count), (0.0, sizes.codes - 1.0)),),
+        outputs=(bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW"),),
         examples=tokens,
     )
-    return codes, pixels
 
 
 class Reading(nn.Module):
@@ -68,7 +74,7 @@ class Reading(nn.Module):
 class Drawing(nn.Module):
     """Tokens, row by row, to their picture."""
 
-    def __init__(self, decoder: dvae.Decoder, side: int) -> None:
+    def __init__(self, decoder: dvae.Decoder | vqgan.Detoker, side: int) -> None:
         super().__init__()
         self.decoder = decoder
         self.side = side

@@ -29,13 +29,14 @@ CHOOSING = ("codes", "prefill", "step")
 def convert(
     traced: onnx.ModelProto, precision: Precision, role: str, small: int
 ) -> onnx.ModelProto:
-    """A copy in another precision; graphs of words, which run on the CPU, only store, and those
-    that choose tokens stay as they are but in int8."""
+    """A copy in another precision; graphs of words, which run on the CPU, and those with gradients,
+    which fp16 would round to zero, only store; those that choose tokens stay as they are but in
+    int8."""
     model = onnx.ModelProto()
     model.CopyFrom(traced)
     if precision == "fp32" or (role in CHOOSING and precision != "int8"):
         return model
-    if precision == "fp16" and role not in ("text", "caption"):
+    if precision == "fp16" and role not in ("text", "caption", "edit"):
         computed_as_fp16(model)
     elif precision == "int8":
         computed_as_int8(model)

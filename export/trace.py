@@ -9,6 +9,8 @@ import onnx
 import torch
 
 from t2i.export.plan import BATCHES, Plan
+from t2i.runtime.errors import ExportError
+from t2i.runtime.rules import GRAPH_BYTES
 
 OPSET = 18  # what torch itself writes, and old enough for the TensorRT of older boards
 IR_VERSION = 10  # newer ones are refused by runtimes in use
@@ -19,7 +21,17 @@ def trace(plan: Plan) -> onnx.ModelProto:
     """The rewritten module as a graph whose letters are dynamic sizes.
 
     Traced on the longest captions, because a size of one would be taken for a constant.
+
+    Raises:
+        ExportError: it has more weights than a file of a graph can hold.
     """
+    size = sum(each.numel() * each.element_size() for each in plan.module.parameters())
+    if size >= GRAPH_BYTES:
+        raise ExportError(
+            f"the graph {plan.role!r} has {size / 1e9:.1f} GB of weights, and a file of it can "
+            f"hold {GRAPH_BYTES / 1e9:.1f}",
+            hint="export a smaller size of this system",
+        )
     module = plan.rewrite(plan.module).eval()
     examples = plan.examples(BATCHES[0], "full")
     sizes = {letter: torch.export.Dim(letter, min=1, max=most) for letter, most in MOST.items()}

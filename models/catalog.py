@@ -94,6 +94,13 @@ CATALOG = {
         pipeline="latent",
     ),
     "judge": System("judge", "Judge", "this project", family="judging", pipeline="features"),
+    "mindalle": System(
+        "mindalle",
+        "min-dalle",
+        "Dayma et al., 2021; Kuprel, 2022",
+        family="telling",
+        pipeline="tokens",
+    ),
     "mirrorgan": System(
         "mirrorgan",
         "MirrorGAN",

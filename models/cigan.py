@@ -5,17 +5,22 @@ generator is in `stylegan2.py`, what tells latents of pictures in `inversion.py`
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from t2i.models import stylegan2
+from t2i.models import inversion, judge, stylegan2
 from t2i.models.blocks.recurrent import BidirectionalRecurrent
+from t2i.models.encoders.vgg import VggTrunk
+
+EyeKind = judge.Settings | Literal["vgg"] | None
+"""What compares pictures: a judge of drawn birds, VGG-16, or nothing."""
 
 
 @dataclass(frozen=True)
 class Settings(stylegan2.Settings):
-    """Sizes of the generator, which is StyleGAN2's, and of what reads captions for it."""
+    """Sizes of the generator, which is StyleGAN2's, and of what reads captions and pictures."""
 
     vocabulary: int = field(kw_only=True)
     """Token ids, those of the padding (0) and of the unknown word included."""
@@ -27,6 +32,18 @@ class Settings(stylegan2.Settings):
     """On the words, in training."""
     pull: float = 0.25
     """λ: how much the noise's own latent counts beside the caption's."""
+    eye: EyeKind = None
+    """F: what sees whether an edited picture is still alike; None where nothing does."""
+    likeness: float = 1.0
+    """λ_F: how much what it sees counts beside the caption when a picture is edited."""
+    pixels: float = 0.0
+    """λ_pix: the same of the pixels themselves."""
+    stay: float = 0.0
+    """λ_w: the same of the latent that was told of the picture."""
+
+    def inverter(self) -> inversion.Settings:
+        """Sizes of the encoder, which tells one latent for all layers."""
+        return inversion.Settings(**self.generator_sizes())
 
 
 class TextEncoder(nn.Module):
@@ -63,11 +80,26 @@ def between(sentence: Tensor, latent: Tensor, pull: float) -> Tensor:
 
 def networks(settings: Settings) -> dict[str, nn.Module]:
     """What a run saves and an export reads, by prefix."""
-    return {"text": TextEncoder(settings), "generator": stylegan2.Generator(settings)}
+    return {
+        "text": TextEncoder(settings),
+        "generator": stylegan2.Generator(settings),
+        "encoder": inversion.Encoder(settings.inverter()),
+        **eyes(settings),
+    }
+
+
+def eyes(settings: Settings) -> dict[str, nn.Module]:
+    """What compares pictures, if anything does."""
+    if settings.eye is None:
+        return {}
+    return {"eye": VggTrunk() if settings.eye == "vgg" else judge.Judge(settings.eye)}
 
 
 RENAMES = {
     "text": {name: name for name in ("embedding", "recurrent", "project")},
     "generator": stylegan2.RENAMES["generator"],
+    "encoder": inversion.RENAMES["encoder"],
+    "eye": judge.RENAMES["image"] | {"features": "features"},
 }
-"""There is no official code: the names of the text encoder are our own."""
+"""There is no official code: the names of the text encoder are our own, and so are a judge's, by
+which pictures are compared; VGG-16 has torchvision's."""

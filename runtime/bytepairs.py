@@ -71,19 +71,33 @@ class BytePairs:
         Raises:
             TextError: the caption is longer than a bundle allows that refuses surplus tokens.
         """
-        text = clean(caption[:READ_CHARACTERS])
-        found = self._library.encode(text, add_special_tokens=False)
-        room = max(0, settings.length - len(SPECIAL))
-        surplus = max(0, len(found.ids) - room) + len(caption[READ_CHARACTERS:].split())
-        if surplus and settings.surplus == "refuse":
-            raise TextError(
-                f"the caption has {surplus} tokens too many",
-                hint=f"this bundle reads at most {room} tokens, which are words or pieces of them: "
-                "shorten the caption",
-            )
-        kept = found.ids[:room]
-        read = text[: found.offsets[len(kept) - 1][1]] if kept else ""
-        return Reading((self.start, *kept, self.end), tuple(read.split()), (), surplus)
+        text, more = clean(caption[:READ_CHARACTERS]), len(caption[READ_CHARACTERS:].split())
+        return framed(self._library, text, more, (self.start, self.end), settings)
+
+
+def framed(
+    library: Library, text: str, more: int, ends: tuple[int, int], settings: Text
+) -> Reading:
+    """As many tokens of a text as fit between what begins and what ends it.
+
+    Args:
+        more: words that follow the text, and are not looked at.
+
+    Raises:
+        TextError: there are more, and the bundle allows none.
+    """
+    found = library.encode(text, add_special_tokens=False)
+    room = max(0, settings.length - len(ends))
+    surplus = max(0, len(found.ids) - room) + more
+    if surplus and settings.surplus == "refuse":
+        raise TextError(
+            f"the caption has {surplus} tokens too many",
+            hint=f"this bundle reads at most {room} tokens, which are words or pieces of them: "
+            "shorten the caption",
+        )
+    kept, (start, end) = found.ids[:room], ends
+    read = text[: found.offsets[len(kept) - 1][1]] if kept else ""
+    return Reading((start, *kept, end), tuple(read.split()), (), surplus)
 
 
 def clean(text: str) -> str:
@@ -157,7 +171,7 @@ def _file(merges: Sequence[str]) -> dict[str, Any]:
                 {"type": "ByteLevel", **_LEVEL, "use_regex": False},
             ],
         },
-        "post_processor": _frame(vocabulary),
+        "post_processor": frame({each: vocabulary[each] for each in SPECIAL}),
         "decoder": {"type": "ByteLevel", **_LEVEL, "use_regex": True},
         "model": {
             "type": "BPE",
@@ -192,15 +206,16 @@ def _added(index: int, content: str) -> dict[str, Any]:
     return {"id": index, "content": content, **switches, "special": True}
 
 
-def _frame(vocabulary: dict[str, int]) -> dict[str, Any]:
-    """Begin and end each text."""
-    start, end = ({"SpecialToken": {"id": each, "type_id": 0}} for each in SPECIAL)
+def frame(special: dict[str, int]) -> dict[str, Any]:
+    """Begin each text with the first of these tokens, and end it with the other."""
+    start, end = ({"SpecialToken": {"id": each, "type_id": 0}} for each in special)
     texts = [{"Sequence": {"id": each, "type_id": 0}} for each in ("A", "B")]
     return {
         "type": "TemplateProcessing",
         "single": [start, texts[0], end],
         "pair": [start, *texts, end],
         "special_tokens": {
-            each: {"id": each, "ids": [vocabulary[each]], "tokens": [each]} for each in SPECIAL
+            each: {"id": each, "ids": [number], "tokens": [each]}
+            for each, number in special.items()
         },
     }

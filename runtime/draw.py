@@ -372,14 +372,14 @@ class Painter:
         read = [self.read(each) if isinstance(each, str) else each for each in captions]
         readings = [each for each in read if isinstance(each, Reading)]
         if len(readings) == len(read):
-            return self._encode(readings)
+            return self.encode(readings)
         places = [each if isinstance(each, Between) else Between(each, each, 0.0) for each in read]
-        starts = self._encode([place.start for place in places])
-        ends = self._encode([place.end for place in places])
+        starts = self.encode([place.start for place in places])
+        ends = self.encode([place.end for place in places])
         said = [each for each in self._generator.inputs if each.name in starts]
         return blend(places, starts, ends, said)
 
-    def _encode(self, readings: Sequence[Reading]) -> Arrays:
+    def encode(self, readings: Sequence[Reading]) -> Arrays:
         """What the text graph makes of captions, as far as the generator asks for it."""
         if self._vectors:
             return {"sentence": self._vectors.sentences(readings)}

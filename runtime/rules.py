@@ -46,6 +46,7 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _text,
         _drawing,
         _inverting,
+        _editing,
         _reading,
         _parting,
         _describing,
@@ -225,6 +226,37 @@ def _inverting(manifest: "Manifest") -> Iterator[str]:
         for each in graph.outputs:
             if known.get(each.name) != (each.dtype, each.shape[1:]):
                 yield f"invert: its output {each.name!r} is no noise of the generator"
+
+
+def _editing(manifest: "Manifest") -> Iterator[str]:
+    """A step finds all that it takes in a caption and a picture, and says which way is down."""
+    graphs = {graph.role: graph for graph in manifest.graphs}
+    if "edit" not in graphs:
+        return
+    image = ("float32", ("B", 3, manifest.image_px, manifest.image_px))
+    told, read, inputs, outputs = (
+        _described(each)
+        for each in (
+            graphs["image"].outputs if "image" in graphs else (),
+            graphs["text"].outputs if "text" in graphs else (),
+            graphs["edit"].inputs,
+            graphs["edit"].outputs,
+        )
+    )
+    latent = told.get("latent", ("", ()))
+    if latent[0] != "float32" or len(latent[1]) != 2 or not isinstance(latent[1][1], int):
+        yield "edit: no image graph tells a `latent`, float32 (B, S)"
+    if read.get("sentence") != latent or not {"latent", "sentence", "strength"} <= set(inputs):
+        yield "edit: it moves a `latent` to a `sentence` of the same size, with some `strength`"
+    given = {**told, "sentence": latent, "start": latent, "picture": image}
+    given |= {"strength": ("float32", ("B",))}
+    for name, described in inputs.items():
+        if given.get(name) != described:
+            yield f"edit: nothing provides its input {name[:40]!r}, or it differs"
+    if "image" in graphs and _described(graphs["image"].inputs) != {"image": image}:
+        yield "edit: the image graph takes other pictures than `image` of the stated size"
+    if outputs != {"loss": ("float32", ("B",)), "slope": latent, "image": image}:
+        yield "edit: not to `loss`, its `slope` by the latent, and the `image` of that"
 
 
 def _reading(manifest: "Manifest") -> Iterator[str]:

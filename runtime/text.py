@@ -6,7 +6,7 @@ become spaces, letters lower case, and words are `[a-z0-9_]+`.
 The character rule: letters of ASCII become lower case, and every character is a token. One that is
 not in the alphabet is the unknown character, so that those around it keep their places.
 
-Byte pairs have rules of their own, in `bytepairs.py`.
+Byte pairs have rules of their own, in `bytepairs.py`, and min-dalle's in `asciipairs.py`.
 """
 
 import json
@@ -26,6 +26,7 @@ from t2i.runtime.bundle import Text
 from t2i.runtime.errors import BundleError, DataError, TextError
 
 if TYPE_CHECKING:
+    from t2i.runtime.asciipairs import AsciiPairs
     from t2i.runtime.bytepairs import BytePairs
 
 PADDING, UNKNOWN = "<end>", "<unk>"
@@ -117,7 +118,7 @@ class Tokenizer:
     vocabulary: dict[str, int]
     """Id of each word, without those of padding and the unknown word; of each byte pair, without
     those that begin and end a text."""
-    pairs: "BytePairs | None" = None
+    pairs: "BytePairs | AsciiPairs | None" = None
     """What joins them, where the rule is that of byte pairs."""
 
     @classmethod
@@ -129,9 +130,7 @@ class Tokenizer:
         """
         file, vocabulary = _parse(data)
         if file["model"]["type"] == "BPE":
-            from t2i.runtime.bytepairs import BytePairs  # imports the library, which takes time
-
-            return cls(settings, "pairs", vocabulary, BytePairs(data))
+            return cls(settings, "pairs", vocabulary, _pairs(file, data))
         for rule, wanted in _RULES.items():
             if all(file.get(key) == value for key, value in wanted.items()):
                 return cls(settings, rule, vocabulary)
@@ -290,13 +289,26 @@ def vocabulary_size(data: bytes) -> int:
     return len(vocabulary) + 2
 
 
+def _pairs(file: dict[str, Any], data: bytes) -> "BytePairs | AsciiPairs":
+    """What joins the pairs of a vocabulary: bytes are all known, characters are not."""
+    # Both import the library, which takes time.
+    if file["model"].get("unk_token"):
+        from t2i.runtime.asciipairs import AsciiPairs
+
+        return AsciiPairs(data)
+    from t2i.runtime.bytepairs import BytePairs
+
+    return BytePairs(data)
+
+
 def _parse(data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
     """The whole file, and the ids of its words."""
     try:
         file = json.loads(data)
         ids = dict(file["model"]["vocab"])
         if file["model"]["type"] == "BPE":
-            return file, dict(list(ids.items())[:-2])
+            ends = file["post_processor"]["special_tokens"]
+            return file, {name: number for name, number in ids.items() if name not in ends}
         padding, unknown = ids.pop(PADDING), ids.pop(UNKNOWN)
         in_order = list(ids.values()) == list(range(1, len(ids) + 1))
         good = file["model"]["type"] == "WordLevel" and in_order and padding == PADDING_ID

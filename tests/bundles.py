@@ -215,6 +215,82 @@ def add_inversion(bundle: Path, outputs: tuple[Tensor, ...] = (NOISE,)) -> Path:
     return bundle
 
 
+def add_editing(bundle: Path, image: onnx.ModelProto, edit: onnx.ModelProto) -> Path:
+    """Give the bundle a graph that tells latents of pictures, and one that says where to go."""
+    about = manifest(bundle)
+    made = []
+    for role, each in (("image", image), ("edit", edit)):
+        (bundle / f"{role}.onnx").write_bytes(each.SerializeToString())
+        tensors = [tuple(map(described, side)) for side in (each.graph.input, each.graph.output)]
+        made.append(graph(bundle, role, *tensors))
+    save_manifest(bundle, replace(about, graphs=(*about.graphs, *made)))
+    return bundle
+
+
+def described(value: onnx.ValueInfoProto) -> Tensor:
+    """A tensor of a graph; an axis without a size is the batch."""
+    axes = [axis.dim_value or "B" for axis in value.type.tensor_type.shape.dim]
+    return Tensor(value.name, "float32", tuple(axes))
+
+
+LATENT = Tensor("latent", "float32", ("B", E))
+DRAWN = np.random.default_rng(5).normal(size=(E, 3 * PX**2), scale=0.3).astype(np.float32)
+"""Pictures that a latent draws, one number a row: what is to be least is then a square form."""
+
+
+def add_line_drawing(bundle: Path) -> Path:
+    """Give the bundle a generator whose pictures are sums of those that it knows."""
+    pixels = np.array([-1, 3, PX, PX])
+    telling = model(
+        "image",
+        [
+            helper.make_node("Flatten", ["image"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "told"], ["latent"]),
+        ],
+        {"told": np.linalg.pinv(DRAWN).astype(np.float32)},
+        (IMAGE,),
+        (LATENT,),
+    )
+    nodes = [
+        helper.make_node("MatMul", ["latent", "drawn"], ["lines"]),
+        helper.make_node("Reshape", ["lines", "pixels"], ["open"]),
+        helper.make_node("Clip", ["open", "black", "white"], ["image"]),
+        helper.make_node("Sub", ["latent", "sentence"], ["to_caption"]),
+        helper.make_node("Flatten", ["picture"], ["flat"]),
+        helper.make_node("Sub", ["lines", "flat"], ["to_picture"]),
+        helper.make_node("ReduceSumSquare", ["to_caption"], ["far_caption"], axes=[1]),
+        helper.make_node("ReduceSumSquare", ["to_picture"], ["far_picture"], axes=[1]),
+        helper.make_node("Unsqueeze", ["strength", "one"], ["share"]),
+        helper.make_node("Sub", ["whole", "share"], ["rest"]),
+        helper.make_node("Mul", ["share", "far_caption"], ["loss_caption"]),
+        helper.make_node("Mul", ["rest", "far_picture"], ["loss_picture"]),
+        helper.make_node("Add", ["loss_caption", "loss_picture"], ["both"]),
+        helper.make_node("Squeeze", ["both", "one"], ["loss"]),
+        helper.make_node("MatMul", ["to_picture", "back"], ["pull"]),
+        helper.make_node("Mul", ["share", "to_caption"], ["slope_caption"]),
+        helper.make_node("Mul", ["rest", "pull"], ["slope_picture"]),
+        helper.make_node("Add", ["slope_caption", "slope_picture"], ["half"]),
+        helper.make_node("Add", ["half", "half"], ["slope"]),
+    ]
+    weights = {
+        "drawn": DRAWN,
+        "back": np.ascontiguousarray(DRAWN.T),
+        "pixels": pixels,
+        "black": np.array(-1, np.float32),
+        "white": np.array(1, np.float32),
+        "one": np.array([1]),
+        "whole": np.array(1, np.float32),
+    }
+    step = model(
+        "edit",
+        nodes,
+        weights,
+        (LATENT, SENTENCE, Tensor("strength", "float32", ("B",)), replace(IMAGE, name="picture")),
+        (Tensor("loss", "float32", ("B",)), replace(LATENT, name="slope"), IMAGE),
+    )
+    return add_editing(bundle, telling, step)
+
+
 def model(
     name: str,
     nodes: list[onnx.NodeProto],

@@ -33,8 +33,9 @@ def unsettle(network: nn.Module) -> nn.Module:
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.normal_(module.running_mean, 0.0, 0.3)
             nn.init.uniform_(module.running_var, 0.5, 2.0)
-            nn.init.normal_(module.weight, 1.0, 0.3)
-            nn.init.normal_(module.bias, 0.0, 0.3)
+            if module.affine:
+                nn.init.normal_(module.weight, 1.0, 0.3)
+                nn.init.normal_(module.bias, 0.0, 0.3)
     return network.eval()
 
 

@@ -15,7 +15,7 @@ import t2i
 from t2i.export.official import vocabulary
 from t2i.export.official.kinds import Part, Recognised, Renamed, Role, choose, renamed
 from t2i.export.official.published import Published
-from t2i.export.official.table import KINDS, PUBLISHED
+from t2i.export.official.table import FOLDERS, KINDS, PUBLISHED
 from t2i.export.official.tables import open_checkpoint
 from t2i.export.trained import Trained
 from t2i.models import renames
@@ -71,6 +71,8 @@ def load(system: str, files: Files) -> Trained:
         ExportError: a file cannot be read, holds the weights of something else, or does not go
             with the others.
     """
+    if system in FOLDERS:
+        return _folder(system, files)
     published = _published(system)
     _check_given(system, published, files)
     models: Any = import_module(f"t2i.models.{system}")
@@ -93,6 +95,22 @@ def load(system: str, files: Files) -> Trained:
     tokenizer = words.tokenizer if words else b""
     run = Official(files.weights["weights"].parent, files.weights["weights"], recipe, tokenizer)
     return Trained(run, sizes, networks, tokenizer, official=True, pixels=published.pixels)
+
+
+def _folder(system: str, files: Files) -> Trained:
+    """Of what is published as a folder, which `--weights` names."""
+    folder = files.weights["weights"]
+    if len(files.weights) > 1 or files.vocabulary or files.settings:
+        raise UsageError(
+            f"{system} is published as a folder, which tells everything",
+            hint=f"leave out all but --weights {folder}",
+        )
+    sizes, networks, words = FOLDERS[system](folder)
+    for network in networks.values():
+        network.eval().requires_grad_(requires_grad=False)
+    recipe = _recipe(system, sizes, words, files)
+    run = Official(folder.parent, folder / "decoder.pt", recipe, words.tokenizer)
+    return Trained(run, sizes, networks, words.tokenizer, official=True)
 
 
 def _filled(models: Any, sizes: Any, weights: Mapping[str, Renamed]) -> dict[str, nn.Module]:

@@ -1,6 +1,6 @@
 """Every system whose official files are read, and every kind of network that is told apart."""
 
-from t2i.export.official import attentive, clip, dvae, fixed, sentences, stylegan2
+from t2i.export.official import attentive, clip, dvae, fixed, mindalle, sentences, stylegan2
 
 PUBLISHED = {
     **attentive.PUBLISHED,
@@ -19,3 +19,5 @@ KINDS = (
     *fixed.KINDS,
 )
 """Relatives with more names first."""
+FOLDERS = {"mindalle": mindalle.open_folder}
+"""What reads those that are published as a folder of files."""

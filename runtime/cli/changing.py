@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from t2i.runtime import noise, places, terminal
+from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.captions import Line
 from t2i.runtime.cli import remarks
-from t2i.runtime.cli.drawing import refuse_files_there
-from t2i.runtime.cli.request import PNG
+from t2i.runtime.cli.edit_request import OF_LATENTS, Request
 from t2i.runtime.difference import Difference, is_turned
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import BundleError, UsageError
@@ -23,45 +22,6 @@ from t2i.runtime.pictures import ENDINGS, Pixels, free_name, grid, save_png
 MODEL = "birds"
 """Draws unless another is asked for."""
 AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class Request:
-    """The command line of `t2i-edit` with `--from`, once it is parsed."""
-
-    start: str
-    captions: tuple[str, ...]
-    model: str | None
-    seed: int
-    out: Path | None
-    grid: bool
-    force: bool
-    device: str
-    threads: int | None
-    as_json: bool
-
-    def check(self) -> None:
-        """Refuse what is wrong with the command line alone.
-
-        Raises:
-            UsageError: it says too little, or contradicts itself.
-        """
-        if not self.captions:
-            raise UsageError(
-                "say what the caption of --from becomes",
-                hint='such as: t2i-edit --from "a red bird" "a blue bird"',
-            )
-        if Path(self.captions[0]).suffix.lower() in ENDINGS:
-            raise UsageError(
-                f"--from draws from noise, and {self.captions[0]} is a picture",
-                hint="leave out the picture; or --from, to draw in the style of the picture",
-            )
-        if self.grid:
-            raise UsageError("--from always makes one sheet", hint="leave out --grid")
-        if self.out and self.out.suffix.lower() != PNG:
-            raise UsageError(f"--out {self.out} is no .png", hint=f"such as --out {self.out}.png")
-        if self.seed >= noise.SEEDS:
-            raise UsageError("the seed is too large", hint="it must be below 2^38")
 
 
 @dataclass(frozen=True)
@@ -94,9 +54,8 @@ def change(request: Request) -> None:
         BundleError: there is no such bundle, or its noise cannot be held.
         TextError: a caption cannot be drawn.
     """
-    request.check()
-    if request.out and not request.force:
-        refuse_files_there([request.out])
+    _check(request)
+    assert request.start is not None
     painter = _painter(request)
     remarks.introduce(painter, request.seed)
     began = perf_counter()
@@ -124,6 +83,29 @@ def change(request: Request) -> None:
         terminal.report(f"wrote {path} (before, after, difference; {size}, {seconds:.2f} s)")
 
 
+def _check(request: Request) -> None:
+    """Refuse what is wrong with the command line alone.
+
+    Raises:
+        UsageError: it says too little, or contradicts itself.
+        PictureError: what is there would be replaced.
+    """
+    if not request.captions:
+        raise UsageError(
+            "say what the caption of --from becomes",
+            hint='such as: t2i-edit --from "a red bird" "a blue bird"',
+        )
+    if Path(request.captions[0]).suffix.lower() in ENDINGS:
+        raise UsageError(
+            f"--from draws from noise, and {request.captions[0]} is a picture",
+            hint="leave out the picture; or --from, to edit the picture",
+        )
+    request.refuse("is for pictures: --from always makes one sheet", "grid")
+    request.refuse("moves the latent of a picture, and --from draws from noise", *OF_LATENTS)
+    request.refuse_out()
+    request.refuse_seeds(1)
+
+
 def _painter(request: Request) -> Painter:
     bundle = Bundle.load(places.find(request.model or MODEL))
     if bundle.manifest.draws and not bundle.manifest.noise:
@@ -141,6 +123,7 @@ def _painter(request: Request) -> Painter:
 
 def _changed(painter: Painter, request: Request) -> Iterator[Changed]:
     """Each caption beside that of --from; all pictures are of one seed."""
+    assert request.start is not None
     lines = [Line(n, text) for n, text in enumerate((request.start, *request.captions), 1)]
     for line in lines:
         painter.read(line.caption)  # all can be drawn, or nothing is

@@ -7,58 +7,17 @@ from time import perf_counter
 
 import numpy as np
 
-from t2i.runtime import noise, places, terminal
+from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.captions import Line
 from t2i.runtime.cli import bundles, remarks
-from t2i.runtime.cli.drawing import refuse_files_there
-from t2i.runtime.cli.request import PNG
+from t2i.runtime.cli.edit_request import OF_LATENTS, Request
 from t2i.runtime.draw import Painter
 from t2i.runtime.errors import BundleError, UsageError
 from t2i.runtime.jobs import Drawn, Job, paint, read_jobs
 from t2i.runtime.pictures import Pixels, fitted, free_name, grid, read_picture, save_png
 
 AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class Request:
-    """The command line of `t2i-edit`, once it is parsed."""
-
-    picture: Path
-    captions: tuple[str, ...]
-    model: str | None
-    seed: int
-    out: Path | None
-    grid: bool
-    force: bool
-    device: str
-    threads: int | None
-    as_json: bool
-
-    def check(self) -> None:
-        """Refuse what is wrong with the command line alone.
-
-        Raises:
-            UsageError: it says too little, or contradicts itself.
-        """
-        if not self.captions:
-            raise UsageError(
-                "say what to draw in the style of the picture",
-                hint='such as: t2i-edit bird.png "a blue bird" --model gancls-birds; or change a '
-                'caption: t2i-edit --from "a red bird" "a blue bird"',
-            )
-        if self.model is None:
-            raise UsageError("say with --model which bundle draws", hint=_who_can())
-        if self.out and self.out.suffix.lower() != PNG:
-            raise UsageError(f"--out {self.out} is no .png", hint=f"such as --out {self.out}.png")
-        if self.out and len(self.captions) > 1 and not self.grid:
-            raise UsageError(
-                f"{len(self.captions)} pictures do not fit into {self.out}",
-                hint="put them on one sheet with --grid, or leave out --out",
-            )
-        if self.seed + len(self.captions) > noise.SEEDS:
-            raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
 
 
 @dataclass(frozen=True)
@@ -96,20 +55,65 @@ class Work:
 
 
 def edit(request: Request) -> None:
-    """Draw captions in the style of a picture.
+    """Edit a picture as the bundle can: move its latent, or draw captions in its style.
 
     Raises:
         PictureError: the picture cannot be read, or what is there would be replaced.
-        BundleError: the bundle tells no styles.
+        BundleError: the bundle edits no pictures.
         TextError: a caption cannot be drawn.
     """
-    request.check()
-    if request.out and not request.force:
-        refuse_files_there([request.out])
+    if not request.words:
+        raise UsageError(
+            "say which picture becomes what",
+            hint='such as: t2i-edit bird.png "a blue bird" --model gancls-birds; or change a '
+            'caption: t2i-edit --from "a red bird" "a blue bird"',
+        )
+    if request.model is None:
+        raise UsageError("say with --model which bundle edits", hint=_who_can())
+    bundle = Bundle.load(places.find(request.model))
+    roles = {graph.role for graph in bundle.manifest.graphs}
+    if "edit" in roles:
+        from t2i.runtime.cli import moving  # styles do without it
+
+        moving.move(request, bundle)
+    elif "invert" in roles:
+        _check(request, bundle.name)
+        _draw_in_style(request, bundle)
+    else:
+        raise BundleError(
+            f"{bundle.name} edits no pictures: it has neither a graph 'edit' nor 'invert'",
+            hint=_who_can(),
+        )
+
+
+def _check(request: Request, bundle: str) -> None:
+    """Refuse what is wrong with the command line alone.
+
+    Raises:
+        UsageError: it says too little, or contradicts itself.
+        PictureError: what is there would be replaced.
+    """
+    request.refuse(f"moves a latent, and {bundle} tells the style of a picture", *OF_LATENTS)
+    if not request.captions:
+        raise UsageError(
+            "say what to draw in the style of the picture",
+            hint=f't2i-edit {request.picture} "a blue bird" --model {bundle}',
+        )
+    request.refuse_out()
+    if request.out and len(request.captions) > 1 and not request.grid:
+        raise UsageError(
+            f"{len(request.captions)} pictures do not fit into {request.out}",
+            hint="put them on one sheet with --grid, or leave out --out",
+        )
+    request.refuse_seeds(len(request.captions))
+
+
+def _draw_in_style(request: Request, bundle: Bundle) -> None:
     given = read_picture(request.picture)
-    painter = _painter(request)
+    painter = Painter(bundle, device=request.device, threads=request.threads)
     remarks.introduce(painter, request.seed)
-    _tell_what_is_looked_at(request, painter, given)
+    remarks.tell_what_is_resized(painter, given, request.picture)
+    _tell_what_a_seed_decides(request, painter)
     lines = [Line(number, text) for number, text in enumerate(request.captions, 1)]
     for line in lines:
         painter.read(line.caption)  # all can be drawn, or nothing is
@@ -122,30 +126,14 @@ def edit(request: Request) -> None:
         _into_files(work)
 
 
-def _painter(request: Request) -> Painter:
-    assert request.model is not None
-    bundle = Bundle.load(places.find(request.model))
-    if not any(graph.role == "invert" for graph in bundle.manifest.graphs):
-        raise BundleError(
-            f"{bundle.name} cannot tell the style of a picture: it has no graph 'invert'",
-            hint=_who_can(),
-        )
-    return Painter(bundle, device=request.device, threads=request.threads)
-
-
 def _who_can() -> str:
-    names = ", ".join(bundles.with_graph("invert"))
-    return f"these can: {names}" if names else "none here can; `t2i-export gancls` makes one"
+    names = ", ".join([*bundles.with_graph("edit"), *bundles.with_graph("invert")])
+    if names:
+        return f"these can: {names}"
+    return "none here can; `t2i-export cigan` and `t2i-export gancls` make such"
 
 
-def _tell_what_is_looked_at(request: Request, painter: Painter, given: Pixels) -> None:
-    px, (height, width, _) = painter.manifest.image_px, given.shape
-    if (height, width) != (px, px):
-        middle = "" if height == width else "the square in its middle is "
-        terminal.say(
-            f"{request.picture} is {width} × {height}: {middle}resized to {px} × {px}, "
-            "which is what the style is told from"
-        )
+def _tell_what_a_seed_decides(request: Request, painter: Painter) -> None:
     told = {each.name for each in painter.bundle.graph("invert").outputs}
     if request.seed and told == {each.name for each in painter.manifest.noise}:
         terminal.warn(

@@ -16,11 +16,12 @@ from t2i.runtime.text import SHOWN, class_name
 NAMED = 10  # at most so many lines, or words, of a file; its index has all
 
 
-def introduce(painter: Painter, seed: int) -> None:
-    """Which bundle draws, on what, and from which seed."""
+def introduce(painter: Painter, seed: int | None) -> None:
+    """Which bundle draws, on what, and from which seed, if any matters."""
     threads = f"{painter.threads} thread{'s' if painter.threads > 1 else ''}"
     device = f"cpu, {threads}" if painter.device == "cpu" else painter.device
-    terminal.say(f"{painter.manifest.name} · {device} · seed {seed}")
+    from_seed = "" if seed is None else f" · seed {seed}"
+    terminal.say(f"{painter.manifest.name} · {device}{from_seed}")
     for note in painter.notes:
         terminal.warn(note)
 
@@ -37,11 +38,11 @@ def tell_what_is_alike(painter: Painter, hold: Collection[str], count: int) -> N
 
 
 def tell_what_is_resized(painter: Painter, picture: Pixels, path: Path | None) -> None:
-    """Say where a picture to go on with has another size than what is drawn."""
+    """Say where a picture has another size than what is drawn."""
     height, width, _ = picture.shape
     px = painter.manifest.image_px
     if (height, width) != (px, px):
-        middle = "" if height == width else "its middle is "
+        middle = "" if height == width else "the square in its middle is "
         terminal.say(f"{path} is {width} × {height}: {middle}resized to {px} × {px}")
 
 

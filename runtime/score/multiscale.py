@@ -9,11 +9,12 @@ from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.similarity import (
     SIGMA,
     TAPS,
-    WEIGHTS,
+    WINDOW,
+    Levels,
     Picture,
     Planes,
+    Window,
     Windows,
-    bell,
     planes_of,
 )
 
@@ -41,13 +42,14 @@ def ms_ssim(a: Picture, b: Picture, *, luma: bool = False) -> float:
     Source: Wang, Simoncelli, Bovik 2003, equation 7.
     """
     x, y = planes_of(a, b, luma)
-    if min(x.shape[:2]) < LEAST_PX:
+    _, H, W = x.shape
+    if min(H, W) < LEAST_PX:
         raise ScoreError(
-            f"a picture of {x.shape[1]} × {x.shape[0]} pixels is too small for MS-SSIM, whose "
+            f"a picture of {W} × {H} pixels is too small for MS-SSIM, whose "
             f"window needs {LEAST_PX} on each side",
             hint="t2i.score.small_ms_ssim shrinks the window, and gives another number",
         )
-    means = [scale.mean((0, 1)) for scale in _scales(x, y, lambda _: WEIGHTS, _halved_from_the_end)]
+    means = [scale.mean((1, 2)) for scale in _scales(x, y, lambda _: WINDOW, _halved_from_the_end)]
     return float(_product(np.array(means)).mean())
 
 
@@ -63,9 +65,10 @@ def small_ms_ssim(a: Picture, b: Picture, *, luma: bool = False) -> float:
         et al. 2017 describe and HDGAN copies; the bound at 0 is that of Karras et al. 2018.
     """
     x, y = planes_of(a, b, luma)
-    if min(x.shape[:2]) < 2 ** (SCALES - 1):
+    _, H, W = x.shape
+    if min(H, W) < 2 ** (SCALES - 1):
         raise ScoreError(
-            f"a picture of {x.shape[1]} × {x.shape[0]} pixels cannot be halved {SCALES - 1} times",
+            f"a picture of {W} × {H} pixels cannot be halved {SCALES - 1} times",
             hint=f"compare pictures of {2 ** (SCALES - 1)} pixels or more on each side",
         )
     means = [scale.mean() for scale in _scales(x, y, _shrunk_window, _halved_from_the_start)]
@@ -73,16 +76,16 @@ def small_ms_ssim(a: Picture, b: Picture, *, luma: bool = False) -> float:
 
 
 def _scales(
-    x: Planes,
-    y: Planes,
-    window: Callable[[Planes], npt.NDArray[np.float64]],
-    halved: Callable[[Planes], Planes],
+    x: Levels,
+    y: Levels,
+    window: Callable[[Levels], Window],
+    halved: Callable[[Levels], Planes],
 ) -> Iterator[Planes]:
     """Contrast and structure at each scale, the finest first; the coarsest has luminance too."""
     for scale in range(1, SCALES + 1):
         seen = Windows.over(x, y, window(x))
         if scale == SCALES:
-            yield seen.luminance * seen.contrast_and_structure
+            yield seen.similarity
         else:
             yield seen.contrast_and_structure
             x, y = halved(x), halved(y)
@@ -94,26 +97,26 @@ def _product(means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(powers.prod(axis=-1))
 
 
-def _shrunk_window(planes: Planes) -> npt.NDArray[np.float64]:
-    taps = min(TAPS, *planes.shape[:2])
-    return bell(taps, SIGMA * taps / TAPS)
+def _shrunk_window(planes: Levels) -> Window:
+    taps = min(TAPS, *planes.shape[1:])
+    return Window(taps, SIGMA * taps / TAPS)
 
 
-def _halved_from_the_end(planes: Planes) -> Planes:
+def _halved_from_the_end(planes: Levels) -> Planes:
     """Means of 2 × 2 pixels; if any side is odd, the first row and column stand twice."""
-    if planes.shape[0] % 2 or planes.shape[1] % 2:
-        planes = np.pad(planes, ((1, 0), (1, 0), (0, 0)), "edge")
+    if planes.shape[1] % 2 or planes.shape[2] % 2:
+        planes = np.pad(planes, ((0, 0), (1, 0), (1, 0)), "edge")
     return _quartered(planes)
 
 
-def _halved_from_the_start(planes: Planes) -> Planes:
+def _halved_from_the_start(planes: Levels) -> Planes:
     """Means of 2 × 2 pixels; of an odd side the last row or column stands twice."""
-    H, W, _ = planes.shape
-    return _quartered(np.pad(planes, ((0, H % 2), (0, W % 2), (0, 0)), "edge"))
+    _, H, W = planes.shape
+    return _quartered(np.pad(planes, ((0, 0), (0, H % 2), (0, W % 2)), "edge"))
 
 
-def _quartered(planes: Planes) -> Planes:
+def _quartered(planes: Levels) -> Planes:
     """The mean of each whole block of 2 × 2."""
-    H, W, C = planes.shape
-    whole = planes[: H // 2 * 2, : W // 2 * 2]
-    return whole.reshape(H // 2, 2, W // 2, 2, C).mean((1, 3))
+    C, H, W = planes.shape
+    whole = planes[:, : H // 2 * 2, : W // 2 * 2]
+    return np.asarray(whole.reshape(C, H // 2, 2, W // 2, 2).mean((2, 4)))

@@ -53,11 +53,22 @@ PRACTICES = {
         shuffled=True,
         whole=64,
     ),
+    # FID of both tables was taken by another network, of torchvision: see the card of Inception.
     "attngan": Practice(
-        "the table of AttnGAN", PYTORCH_FID, "stackgan", shuffled=True, whole=64, runs=10
+        "the table of AttnGAN, but for FID",
+        PYTORCH_FID,
+        "stackgan",
+        shuffled=True,
+        whole=64,
+        runs=10,
     ),
     "dmgan": Practice(
-        "the table of DM-GAN", PYTORCH_FID, "stackgan", shuffled=True, whole=64, folds=10
+        "the table of DM-GAN, but for FID",
+        PYTORCH_FID,
+        "stackgan",
+        shuffled=True,
+        whole=64,
+        folds=10,
     ),
 }
 

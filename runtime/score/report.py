@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from t2i.runtime import records
-from t2i.runtime.errors import ScoreError
+from t2i.runtime.errors import PictureError, ScoreError
 from t2i.runtime.pictures import Pixels
 from t2i.runtime.score import charts
 from t2i.runtime.score.pairs import Scores, drawn_map, of_ssim, read
@@ -157,7 +157,10 @@ def written(
     curves = [each for each in found if each]
     lost = list(dict.fromkeys(name for each in results for name in each.protocol.unreadable))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"digits": digits, "percent": lambda share: f"{100 * share:.1f} %"}
+    environment.filters |= {
+        "digits": digits,
+        "percent": lambda share: f"{100 * share:.1f}\N{NO-BREAK SPACE}%",
+    }
     page = environment.from_string(PAGE.read_text(encoding="utf-8"))
     style, script = (each.read_text(encoding="utf-8") for each in (STYLE, SCRIPT))
     return page.render(
@@ -196,10 +199,12 @@ def _of_sets(works: Sequence[Work], printer: Printer) -> Iterator[Album]:
 
 
 def _card(source: Source, places: Sequence[int], printer: Printer, number: int) -> Card:
-    """The picture is read, or drawn, once more."""
+    """The picture is read, or drawn, once more; what is gone meanwhile is only named."""
     assert isinstance(source, Dividing), "what a command scores can be divided"
     part = source.part(places[number], places[number] + 1)
-    ((shown,),) = part.batches(1)
+    shown = next((each for batch in part.batches(1) for each in batch), None)
+    if shown is None:
+        return Card(part.names[0], "", (), ())
     caption = "" if shown.caption is None else source.captions[shown.caption].text
     return Card(part.names[0], caption, printer.thumbnail(shown.pixels), ())
 
@@ -217,7 +222,10 @@ def _of_pairs(compared: Scores, printer: Printer) -> Album:
 
     def load(number: int) -> Card:
         pair = compared.pairs[number]
-        (a, _), (b, _) = read(pair.a), read(pair.b)
+        try:
+            (a, _), (b, _) = read(pair.a), read(pair.b)
+        except PictureError:  # gone meanwhile
+            return Card(pair.name, pair.b.caption or "", (), ())
         thumbnails = printer.thumbnail(a, "reference") + printer.thumbnail(b, "picture")
         found = of_ssim(a, b, compared.options).map if maps else None
         if found is not None:

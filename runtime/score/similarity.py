@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,16 @@ from t2i.runtime.pictures import read_picture
 
 Pixels = npt.NDArray[np.uint8]
 Planes = npt.NDArray[np.float64]
+Levels = npt.NDArray[np.uint8 | np.float64]
 Picture = Pixels | Image.Image | Path | str
 
 LEVELS = 255.0  # L, the greatest level
-TAPS, SIGMA = 11, 1.5
 C1, C2 = (0.01 * LEVELS) ** 2, (0.03 * LEVELS) ** 2
 C3 = C2 / 2
-BAND = 16
-"""Rows that are blurred by one product of matrices."""
+DOWN, ACROSS = 8, 16
+"""Rows, and columns, of means that are one product of matrices."""
+ROWS = 32
+"""Rows of windows that are looked through at once, so that what they see stays in the cache."""
 
 
 def psnr(a: Picture, b: Picture, *, luma: bool = False) -> float:
@@ -33,7 +36,7 @@ def psnr(a: Picture, b: Picture, *, luma: bool = False) -> float:
         luma: compare grey levels (ITU-R 601) instead of colours.
     """
     x, y = planes_of(a, b, luma)
-    error = float(np.mean((x - y) ** 2))
+    error = float(np.mean((x.astype(np.float64) - y) ** 2))
     return 10.0 * math.log10(LEVELS**2 / error) if error else math.inf
 
 
@@ -75,16 +78,29 @@ def ssim_map(
     Source: Wang, Bovik, Sheikh, Simoncelli 2004, equations 12 and 13.
     """
     x, y = planes_of(a, b, luma)
-    if min(x.shape[:2]) < TAPS:
+    C, H, W = x.shape
+    if min(H, W) < TAPS:
         raise ScoreError(
-            f"a picture of {x.shape[1]} × {x.shape[0]} pixels is too small for SSIM",
+            f"a picture of {W} × {H} pixels is too small for SSIM",
             hint=f"its window needs {TAPS} pixels on each side",
         )
-    seen = Windows.over(x, y, WEIGHTS)
-    if exponents == (1.0, 1.0, 1.0):  # contrast × structure is shorter without its roots
-        return seen.luminance * seen.contrast_and_structure
+    found = np.empty((C, H - TAPS + 1, W - TAPS + 1))
+    for channel, similarity in enumerate(found):
+        for start in range(0, len(similarity), ROWS):
+            rows = slice(start, start + ROWS + TAPS - 1)
+            seen = _similarity(x[channel, rows], y[channel, rows], exponents)
+            similarity[start : start + ROWS] = seen
+    return found.transpose(1, 2, 0)
+
+
+def _similarity(x: Levels, y: Levels, exponents: tuple[float, float, float]) -> Planes:
+    """l^α · c^β · s^γ of all windows that fit into two planes."""
+    seen = Windows.over(x, y, WINDOW)
+    if exponents == (1.0, 1.0, 1.0):  # shorter without its roots
+        return seen.similarity
     alpha, beta, gamma = exponents
-    variance_x = _blurred(x * x, WEIGHTS) - seen.mean_x * seen.mean_x
+    levels = x.astype(np.float64)
+    variance_x = WINDOW.means(levels * levels) - WINDOW.means(levels) ** 2
     variance_y = seen.variances - variance_x
     # Rounding may leave a little less than nothing where a picture is flat.
     roots = np.sqrt(np.maximum(variance_x, 0.0)) * np.sqrt(np.maximum(variance_y, 0.0))
@@ -96,47 +112,108 @@ def ssim_map(
 
 
 @dataclass(frozen=True)
-class Windows:
-    """What each window that fits sees of two pictures: (H - taps + 1, W - taps + 1, C) each."""
+class Window:
+    """A Gaussian that slides over planes, the same down and across."""
 
-    mean_x: Planes
-    mean_y: Planes
+    taps: int
+    sigma: float
+
+    @cached_property
+    def weights(self) -> Planes:
+        """Along an axis; their sum is 1."""
+        places = np.arange(self.taps) - (self.taps - 1) / 2
+        heights = np.exp(-0.5 * places**2 / self.sigma**2)
+        return heights / heights.sum()
+
+    @cached_property
+    def down(self) -> Planes:
+        """What makes `DOWN` means of a column: a matrix with the weights on its diagonal."""
+        return self._band(DOWN)
+
+    @cached_property
+    def across(self) -> Planes:
+        """What makes `ACROSS` means of a row; upright in memory, which is quicker."""
+        return np.ascontiguousarray(self._band(ACROSS).T)
+
+    def _band(self, count: int) -> Planes:
+        matrix = np.zeros((count, count + self.taps - 1))
+        for row in range(count):
+            matrix[row, row : row + self.taps] = self.weights
+        return matrix
+
+    def means(self, planes: Planes) -> Planes:
+        """Weighted means of all windows that fit: (…, H, W) to (…, H - taps + 1, W - taps + 1).
+
+        Each axis is a product with a matrix that is mostly zeros. Cut into bands, which leave out
+        most of them, it is many products of small ones.
+        """
+        *before, H, W = planes.shape
+        surplus = self.taps - 1
+        columns = np.empty((*before, H - surplus, W))
+        for start in range(0, H - surplus, DOWN):
+            n = min(DOWN, H - surplus - start)
+            seen = planes[..., start : start + n + surplus, :]
+            found = columns[..., start : start + n, :]
+            np.matmul(self.down[:n, : n + surplus], seen, out=found)
+        means = np.empty((*before, H - surplus, W - surplus))
+        for start in range(0, W - surplus, ACROSS):
+            n = min(ACROSS, W - surplus - start)
+            seen, found = columns[..., start : start + n + surplus], means[..., start : start + n]
+            np.matmul(seen, self.across[: n + surplus, :n], out=found)
+        return means
+
+
+TAPS, SIGMA = 11, 1.5
+WINDOW = Window(TAPS, SIGMA)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What each window that fits sees of two pictures: (…, H - taps + 1, W - taps + 1) each."""
+
+    product: Planes
+    """Of both means."""
+    squares: Planes
+    """Of both means, added up."""
+    covariance: Planes
     variances: Planes
     """Of both, added up."""
-    covariance: Planes
 
     @classmethod
-    def over(cls, x: Planes, y: Planes, weights: npt.NDArray[np.float64]) -> "Windows":
-        """Slide a window, the product of `weights` down and across, over both."""
-        x, y = (np.ascontiguousarray(each.transpose(2, 0, 1)).transpose(1, 2, 0) for each in (x, y))
-        mean_x, mean_y = _blurred(x, weights), _blurred(y, weights)
-        squares, products = _blurred(x * x + y * y, weights), _blurred(x * y, weights)
-        return cls(
-            mean_x,
-            mean_y,
-            squares - (mean_x * mean_x + mean_y * mean_y),
-            products - mean_x * mean_y,
-        )
+    def over(cls, x: Levels, y: Levels, window: Window) -> "Windows":
+        """Slide a window over two pictures (…, H, W)."""
+        planes = np.empty((4, *x.shape))
+        planes[0], planes[1] = x, y
+        np.multiply(planes[0], planes[1], out=planes[2])
+        np.multiply(planes[0], planes[0], out=planes[3])
+        planes[3] += planes[1] * planes[1]
+        mean_x, mean_y, covariance, variances = window.means(planes)
+        product = mean_x * mean_y
+        covariance -= product
+        mean_x *= mean_x
+        mean_y *= mean_y
+        mean_x += mean_y
+        variances -= mean_x
+        return cls(product, mean_x, covariance, variances)
+
+    @property
+    def similarity(self) -> Planes:
+        """l · c · s, all exponents 1: equation 13."""
+        similarity = self.product + C1 / 2
+        similarity *= self.covariance + C2 / 2
+        similarity /= (self.squares + C1) * (self.variances + C2)
+        similarity *= 4  # twice the halves above
+        return similarity
 
     @property
     def luminance(self) -> Planes:
         """l of the paper's equation 6."""
-        squares = self.mean_x * self.mean_x + self.mean_y * self.mean_y
-        return (2 * self.mean_x * self.mean_y + C1) / (squares + C1)
+        return (2 * self.product + C1) / (self.squares + C1)
 
     @property
     def contrast_and_structure(self) -> Planes:
         """c · s of equations 9 and 10."""
         return (2 * self.covariance + C2) / (self.variances + C2)
-
-
-def bell(taps: int, sigma: float) -> npt.NDArray[np.float64]:
-    """Weights of a Gaussian window along one axis; their sum is 1."""
-    heights = np.exp(-0.5 * (np.arange(taps) - (taps - 1) / 2) ** 2 / sigma**2)
-    return heights / heights.sum()
-
-
-WEIGHTS = bell(TAPS, SIGMA)
 
 
 def pixels_of(picture: Picture) -> Pixels:
@@ -159,8 +236,8 @@ def pixels_of(picture: Picture) -> Pixels:
     return pixels
 
 
-def planes_of(a: Picture, b: Picture, luma: bool) -> tuple[Planes, Planes]:
-    """Both pictures in double precision: differences of bytes would wrap around.
+def planes_of(a: Picture, b: Picture, luma: bool) -> tuple[Pixels, Pixels]:
+    """Both pictures, channel by channel: (C, H, W).
 
     Raises:
         ScoreError: they differ in size, or one has no colours.
@@ -179,36 +256,4 @@ def planes_of(a: Picture, b: Picture, luma: bool) -> tuple[Planes, Planes]:
         )
     if luma and x.shape[2] == 3:
         x, y = (np.asarray(Image.fromarray(each).convert("L"))[:, :, None] for each in (x, y))
-    return _widened(x), _widened(y)
-
-
-def _widened(pixels: Pixels) -> Planes:
-    """In double precision, and in memory channel by channel, as they are computed with."""
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.float64).transpose(1, 2, 0)
-
-
-def _blurred(planes: Planes, weights: npt.NDArray[np.float64]) -> Planes:
-    """Weighted means of all windows that fit, each channel of (H, W, C) by itself.
-
-    Along an axis a window is a matrix with the weights on its diagonal. Cut into bands, which leave
-    out most of its zeros, it is a product of two small matrices a band.
-    """
-    H, W, C = planes.shape
-    taps = len(weights)
-    band = np.zeros((BAND, BAND + taps - 1))
-    for row in range(BAND):
-        band[row, row : row + taps] = weights
-    down = np.empty((H - taps + 1, W))  # stays in the cache, channel by channel
-    both = np.empty((C, H - taps + 1, W - taps + 1))
-    for plane, found in zip(planes.transpose(2, 0, 1), both, strict=True):
-        rows = np.ascontiguousarray(plane)
-        for start in range(0, len(down), BAND):
-            part = down[start : start + BAND]
-            seen = rows[start : start + len(part) + taps - 1]
-            np.matmul(band[: len(part), : len(seen)], seen, out=part)
-        for start in range(0, found.shape[1], BAND):
-            part = found[:, start : start + BAND]
-            n = part.shape[1]
-            seen = down[:, start : start + n + taps - 1]
-            np.matmul(seen, band[:n, : n + taps - 1].T, out=part)
-    return both.transpose(1, 2, 0)
+    return np.ascontiguousarray(x.transpose(2, 0, 1)), np.ascontiguousarray(y.transpose(2, 0, 1))

@@ -142,7 +142,7 @@ def test_the_command_draws_stages_and_goes_on_with_a_picture(path: Path, tmp_pat
     record = json.loads(done.stdout)
     names = [Path(each).name for each in record["beside"]]
     assert names == ["bird-4.png", "bird-8.png", "bird-12.png"]
-    assert "70 × 50: its middle is resized to 32 × 32" in done.stderr
+    assert "70 × 50: the square in its middle is resized to 32 × 32" in done.stderr
     with Image.open(out) as picture:
         assert (picture.size, picture.info["top_p"]) == ((32, 32), "0.9")
         assert (picture.info["complete"], picture.info["keep_rows"]) == ("given.png", "2")

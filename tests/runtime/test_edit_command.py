@@ -161,13 +161,13 @@ def test_a_bundle_that_cannot_names_those_that_can(
 ) -> None:
     monkeypatch.setenv("T2I_HOME", str(tmp_path / "home"))
     said = failed(edit("bird.png", "a bird", "--model", tiny_bundle))
-    assert "tiny cannot tell the style of a picture" in said
+    assert "tiny edits no pictures" in said
     assert "none here can" in said
     (tmp_path / "home" / "bundles").mkdir(parents=True)
     editor.rename(tmp_path / "home" / "bundles" / "stylist.t2i")
     assert "these can: stylist" in failed(edit("bird.png", "a bird", "--model", tiny_bundle))
     said = failed(edit("bird.png", "a bird"), status=2)
-    assert "say with --model which bundle draws\n hint: these can: stylist" in said
+    assert "say with --model which bundle edits\n hint: these can: stylist" in said
     with pytest.raises(BundleError):
         load(tiny_bundle, device="cpu").invert(speckled(PX, PX))
 

@@ -195,5 +195,5 @@ def test_what_reads_no_captions_cannot_be_edited_by_them(tmp_path: Path, own_bun
 
 def test_nothing_to_do_names_both_ways() -> None:
     said = failed(edit(), status=2)
-    assert "in the style of the picture" in said
+    assert "say which picture becomes what" in said
     assert 't2i-edit --from "a red bird" "a blue bird"' in said

@@ -85,15 +85,29 @@ def page_of(*arguments: str) -> tuple[str, Page]:
     return text, Page(text)
 
 
-SETS = ("fid,kid,prdc", "real", "fake", "--subset=20", "--with=fid=judge.t2i")
-SETS += ("--with=kid=judge.t2i", "--with=prdc=judge.t2i")
+SETS = ("fid,kid,prdc,is", "real", "fake", "--subset=20")
+SETS += tuple(f"--with={metric}=judge.t2i" for metric in ("fid", "kid", "prdc", "is"))
 
 
-def test_it_shows_every_number_and_its_protocol() -> None:
-    text, page = page_of(*SETS)
-    lines = score(*SETS).stdout.splitlines()
-    for called in ("fid (judge)", "kid (judge)", "prdc (judge)"):
-        assert called in page.words
+@pytest.fixture(scope="module")
+def shown(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Page, str]:
+    """The page of all metrics of sets, and what was printed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world)
+        out = tmp_path_factory.mktemp("page") / "out.html"
+        done = score(*SETS, f"--report={out}")
+        assert done.exit_code == 0, done.output
+        text = out.read_text(encoding="utf-8")
+        return text, Page(text), done.stdout
+
+
+@pytest.mark.slow
+def test_it_shows_every_number_and_its_protocol(shown: tuple[str, Page, str]) -> None:
+    text, page, printed = shown
+    lines = printed.splitlines()
+    for metric in ("fid", "kid", "prdc", "is"):
+        assert f"{metric} (judge)" in page.words
+        assert f"Worst by {metric} (judge)" in page.words
     value = lines[0].split()[2]
     assert value in page.words
     judge = re.search(r"judge [0-9a-f]{64}", text)
@@ -102,8 +116,9 @@ def test_it_shows_every_number_and_its_protocol() -> None:
     assert "fake/07.png" in page.words, "what was left out"
 
 
-def test_it_needs_no_network_and_runs_no_script_but_its_own() -> None:
-    text, page = page_of(*SETS)
+@pytest.mark.slow
+def test_it_needs_no_network_and_runs_no_script_but_its_own(shown: tuple[str, Page, str]) -> None:
+    text, page, _ = shown
     assert all(each["src"].startswith("data:image/jpeg;base64,") for each in page.all("img"))  # type: ignore[union-attr]
     assert not page.all("link")
     assert not re.search(r"(?:href|src)=\"(?!data:|#)", text)
@@ -114,16 +129,18 @@ def test_it_needs_no_network_and_runs_no_script_but_its_own() -> None:
     assert f"'sha256-{base64.b64encode(sha256).decode()}'" in str(policy)
 
 
-def test_names_are_unique_and_what_is_opened_is_closed() -> None:
-    text, page = page_of(*SETS)
+@pytest.mark.slow
+def test_names_are_unique_and_what_is_opened_is_closed(shown: tuple[str, Page, str]) -> None:
+    text, page, _ = shown
     names = [each["id"] for _, each in page.tags if each.get("id")]
     assert len(names) == len(set(names))
     for tag in ("ul", "li", "section", "table", "div", "figure", "svg"):
         assert text.count(f"<{tag}") - text.count(f"</{tag}>") == 0, tag
 
 
-def test_curves_are_drawn_in_the_colours_of_the_page() -> None:
-    text, page = page_of(*SETS)
+@pytest.mark.slow
+def test_curves_are_drawn_in_the_colours_of_the_page(shown: tuple[str, Page, str]) -> None:
+    text, page, _ = shown
     assert len(page.all("figure")) == 2
     assert "FID over sample size" in page.words
     assert "var(--series-1)" in text
@@ -178,6 +195,7 @@ def test_a_thumbnail_is_small_and_keeps_its_shape() -> None:
         assert image.size == (176, 88)
 
 
+@pytest.mark.slow
 def test_the_same_curve_is_the_same_drawing() -> None:
     curve = Curve("a", "x", "<y>", {"one": [(1, 2), (2, 3)], "<two>": [(1, 1), (2, 5)]})
     assert drawn(curve) == drawn(curve)

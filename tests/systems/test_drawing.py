@@ -91,19 +91,21 @@ def test_the_way_between_two_captions_has_their_pictures_at_its_ends(drawing: Co
     assert (drawn[1] != drawn[0]).any()
 
 
-def test_a_picture_lends_its_style_where_a_graph_tells_it(drawing: Column, tmp_path: Path) -> None:
+def test_a_picture_is_edited_where_there_are_graphs_for_it(drawing: Column, tmp_path: Path) -> None:
     painter = load(drawing.path, device="cpu", threads=1)
     given, out = tmp_path / "given.png", tmp_path / "bird.png"
     painter(drawing.captions[0], seed=3).save(given)
     arguments = [str(given), drawing.captions[1], f"--model={drawing.path}", f"--out={out}"]
     done = CliRunner().invoke(edit_app, arguments)
-    if any(graph.role == "invert" for graph in drawing.bundle.manifest.graphs):
+    roles, px = {graph.role for graph in drawing.bundle.manifest.graphs}, painter.manifest.image_px
+    if roles & {"invert", "edit"}:
         assert done.exit_code == 0, done.output
         with Image.open(out) as picture:
-            assert picture.size == (painter.manifest.image_px,) * 2
+            # Beside what becomes of a latent stand the picture and how the latent draws it.
+            assert picture.size == ((3 * px + 8, px) if "edit" in roles else (px, px))
     else:
         assert done.exit_code == 1, done.output
-        assert "cannot tell the style of a picture" in done.stderr
+        assert "edits no pictures" in done.stderr
 
 
 def test_another_caption_from_the_same_noise_tells_what_changed(

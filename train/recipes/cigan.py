@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2i.models import cigan
@@ -21,11 +22,13 @@ from t2i.runtime.records import decode
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import alignment
+from t2i.train.perceptual import Eye, FrozenJudge, check_eye, eye_of
 from t2i.train.players import below
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
-from t2i.train.recipes import inversion
+from t2i.train.recipes import inversion, judge
 from t2i.train.settings import LoopSettings, on_pictures_of
+from t2i.train.vgg import FrozenVgg
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,30 @@ class Settings:
     """τ, in units of √S: what distances of latents are divided by."""
     symmetric: bool = False
     """Pictures are to find their captions too."""
+    near: float = 0.0
+    """λ of the squared distance from a caption to its picture. Without it a caption is only asked
+    to be nearer to its own picture than to others, and may lie beyond what is drawn well."""
+    features: Eye | None = "vgg"
+    """What sees whether an edited picture is still alike: a judge of drawn birds, VGG-16, or
+    nothing. No training asks it; it goes into the bundle, which edits."""
+    vgg: str | None = None
+    """File of torchvision's weights of VGG-16 (.safetensors)."""
+    likeness: float = 1.0
+    """λ_F: how much what it sees counts when a picture is edited."""
+    pixels: float = 0.0
+    """λ_pix: how much the pixels themselves do."""
+    stay: float = 0.0
+    """λ_w: how much the latent that was told of the picture does."""
     learning_rate: float = 2e-4
     average: float | None = None
     """Decay of the text encoder's running average."""
 
-    def network(self, sizes: inverters.Settings, vocabulary: int) -> cigan.Settings:
+    def network(
+        self,
+        sizes: inverters.Settings,
+        vocabulary: int,
+        eye: cigan.EyeKind,
+    ) -> cigan.Settings:
         """Sizes of the networks, for the generator that was inverted."""
         return cigan.Settings(
             **sizes.generator_sizes(),
@@ -56,6 +78,10 @@ class Settings:
             recurrent_size=self.recurrent_size,
             dropout=self.dropout,
             pull=self.pull,
+            eye=eye,
+            likeness=self.likeness,
+            pixels=self.pixels,
+            stay=self.stay,
         )
 
 
@@ -66,6 +92,8 @@ _BIRDS = Settings(
     embedding=64,
     recurrent_size=128,
     dropout=0.0,
+    near=1.0,
+    features="judge",
     learning_rate=0.001,
     average=0.998,
 )
@@ -78,6 +106,8 @@ PRESETS: dict[str, Settings] = {
         inversion="toy",
         embedding=32,
         recurrent_size=64,
+        features=None,
+        pixels=20.0,
         learning_rate=0.004,
         average=0.95,
     ),
@@ -88,24 +118,41 @@ PRESETS: dict[str, Settings] = {
         inversion="cub",
     ),
 }
-NEEDS: tuple[str, ...] = ("inversion",)
+NEEDS: tuple[str, ...] = ("inversion", "judge")
 
 
-def needed_settings(settings: Settings, name: Literal["inversion"]) -> inversion.Settings:
-    """It learns from the same pictures, and brings its generator along."""
-    return on_pictures_of(settings, inversion.PRESETS[settings.inversion])
+def needed_settings(
+    settings: Settings, name: Literal["inversion", "judge"]
+) -> inversion.Settings | judge.Settings | None:
+    """The inversion learns from the same pictures, and brings its generator along; a judge may be
+    needed.
+
+    Raises:
+        UsageError: what is to compare pictures is not there, or cannot.
+    """
+    if name == "inversion":
+        wanted = on_pictures_of(settings, inversion.PRESETS[settings.inversion])
+        return replace(wanted, vgg=settings.vgg) if wanted.features == "vgg" else wanted
+    check_eye(settings.features, settings.vgg, settings.data.kind)
+    return judge.PRESETS["perceptual"] if settings.features == "judge" else None
 
 
 class CiGan:
-    """One player, which reads; encoder and generator are frozen."""
+    """One player, which reads; all else is frozen."""
 
     def __init__(
-        self, settings: Settings, source: Source, inverted: Needed, device: torch.device
+        self,
+        settings: Settings,
+        source: Source,
+        needs: Mapping[str, Needed],
+        device: torch.device,
     ) -> None:
         self.settings, self.device = settings, device
+        inverted = needs["inversion"]
         sizes = decode(inverters.Settings, inverted.recipe.network)
         check(settings, sizes)
-        self.network = settings.network(sizes, source.vocabulary)
+        self.eye = eye_of(settings.features, settings.vgg, needs, device)
+        self.network = settings.network(sizes, source.vocabulary, kind_of(self.eye))
         self.encoder, self.generator = inverters.Encoder(sizes), generators.Generator(sizes)
         frozen = {"encoder.": self.encoder, "generator.": self.generator}
         for prefix, network in frozen.items():
@@ -119,14 +166,13 @@ class CiGan:
         self.players = {"text": Player(self.text, adam, settings.average)}
 
     def step(self, batch: Batch) -> Iterator[Update]:
+        settings = self.settings
         with torch.no_grad():
             latents = self.encoder(batch.images[-1])[:, 0]  # all layers have the same
-        terms = alignment.losses(
-            self.text(batch.tokens),
-            latents,
-            self.temperature,
-            symmetric=self.settings.symmetric,
-        )
+        sentences = self.text(batch.tokens)
+        terms = alignment.losses(sentences, latents, self.temperature, symmetric=settings.symmetric)
+        if settings.near:
+            terms["near"] = settings.near * F.mse_loss(sentences, latents)
         yield Update("text", terms)
 
     def sample(self, batch: Batch, averaged: Mapping[str, nn.Module]) -> Tensor:
@@ -140,7 +186,20 @@ class CiGan:
         return drawn.clamp(-1, 1)
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-        return {"text": averaged["text"], "generator": self.generator}
+        eye = {"eye": self.eye.network} if self.eye else {}
+        return {
+            "text": averaged["text"],
+            "generator": self.generator,
+            "encoder": self.encoder,
+            **eye,
+        }
+
+
+def kind_of(eye: FrozenJudge | FrozenVgg | None) -> cigan.EyeKind:
+    """What compares pictures, as the networks' sizes tell it."""
+    if isinstance(eye, FrozenJudge):
+        return eye.sizes
+    return "vgg" if eye else None
 
 
 def check(settings: Settings, sizes: inverters.Settings) -> None:
@@ -164,9 +223,14 @@ def check(settings: Settings, sizes: inverters.Settings) -> None:
             f"pull={settings.pull} would draw captions away from the noise",
             hint="--set pull=0.25, or 0 for captions alone",
         )
+    if not (settings.features and settings.likeness > 0) and settings.pixels <= 0:
+        raise UsageError(
+            "nothing would hold a picture while it is edited",
+            hint="--set pixels=20, or --set features=judge for drawn birds",
+        )
 
 
 def build(
     settings: Settings, source: Source, needs: Mapping[str, Needed], device: torch.device
 ) -> CiGan:
-    return CiGan(settings, source, needs["inversion"], device)
+    return CiGan(settings, source, needs, device)
