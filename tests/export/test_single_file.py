@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -278,6 +280,16 @@ def test_what_does_not_go_together_is_wrong_usage(wrong: list[str]) -> None:
     done = typed(*wrong)
     assert done.exit_code == 2, done.output
     assert " hint: " in done.stderr
+
+
+@pytest.mark.slow
+def test_a_bundle_becomes_one_file_where_torch_is_not_installed(tiny: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; from t2i.export.cli import app; app()"
+    order = [f"--bundle={tiny}", "--single-file", f"--out={tmp_path / 'tiny.onnx'}"]
+    command = [sys.executable, "-c", code, *order]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "tiny.onnx").is_file()
 
 
 @pytest.mark.slow
