@@ -179,38 +179,22 @@ def run(
 ) -> None:
     with terminal.explaining_errors():
         # What computes is imported after parsing: --help must not wait for it.
-        if show_bundles or selftest:
-            from t2i.runtime.cli import bundles
-
-            if show_bundles:
-                bundles.show(as_json=as_json)
-            else:
-                bundles.test(model, device=device, threads=threads, as_json=as_json)
-            return
-        if describe is not None or beams is not None:
-            from t2i.runtime.cli.describing import tell
-
-            draws = captions is not None or file is not None
-            tell(describe, model, draws, beams, device=device, threads=threads, as_json=as_json)
-            return
-        if serve or port is not None:
-            from t2i.runtime.cli.serving import serve as serve_page
-
-            serve_page(
-                model,
-                port,
-                draws=captions is not None or file is not None,
-                device=device,
-                threads=threads,
-                low_memory=low_memory,
-                nearest_class=nearest_class,
-            )
-            return
-        from t2i.runtime.cli.drawing import draw
+        from t2i.runtime.cli import bundles, describing, drawing, serving
         from t2i.runtime.cli.request import Request, lines_of, names_in, sampling_of
 
-        draw(
-            Request(
+        given = captions is not None or file is not None
+        if show_bundles:
+            bundles.show(as_json=as_json)
+        elif selftest:
+            bundles.test(model, device=device, threads=threads, as_json=as_json)
+        elif describe is not None or beams is not None:
+            how = describing.How(beams, device, threads, as_json)
+            describing.tell(describe, model, how, given=given)
+        elif serve or port is not None:
+            setup = serving.Setup(device, threads, low_memory, nearest_class)
+            serving.serve(model, port, setup, given=given)
+        else:
+            request = Request(
                 lines=lines_of(captions, file),
                 source=file,
                 model=model,
@@ -238,7 +222,7 @@ def run(
                 keep_rows=keep_rows,
                 as_json=as_json,
             )
-        )
+            drawing.draw(request)
 
 
 def main() -> None:
