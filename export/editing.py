@@ -150,7 +150,8 @@ class Step(nn.Module):
 
     What is to be least is strength · ‖t − w‖² + (1 − strength) · (λ_F ‖F(x) − F(G(w))‖² +
     λ_pix ‖x − G(w)‖² + λ_w ‖w − w₀‖²), each distance a mean over its numbers, that of F summed over
-    maps. Pictures are drawn without grain, of which no latent knows.
+    maps, and the sum divided by 1 + λ_F + λ_pix + λ_w, so that slopes of all settings are of one
+    size. Pictures are drawn without grain, of which no latent knows.
 
     Shapes:
         `inputs` in their order: latent w, sentence t, start w₀ (B, S); strength (B,); picture
@@ -167,6 +168,7 @@ class Step(nn.Module):
         with torch.no_grad():
             count = len(eye(torch.zeros(1, 3, sizes.image_px, sizes.image_px))) if eye else 0
         self.seen = tuple(f"seen_{number}" for number in range(1, count + 1))
+        self.weights = 1 + (sizes.likeness if eye else 0) + sizes.pixels + sizes.stay
         asked = {"picture": sizes.pixels, "start": sizes.stay}
         further = (name for name, weight in asked.items() if weight > 0)
         self.inputs = ("latent", "sentence", "strength", *further, *self.seen)
@@ -201,7 +203,8 @@ class Step(nn.Module):
             held = held + sizes.pixels * distance(image, named["picture"])
         if sizes.stay:
             held = held + sizes.stay * distance(latent, named["start"])
-        return strength * distance(latent, named["sentence"]) + (1 - strength) * held
+        wished = distance(latent, named["sentence"])
+        return (strength * wished + (1 - strength) * held) / self.weights
 
 
 def distance(one: Tensor, other: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def slope_by_hand(trained: Trained, given: dict[str, Tensor]) -> tuple[Tensor, T
         held += 3.0 * F.mse_loss(image[row], given["picture"][row])
         held += 0.2 * F.mse_loss(latent[row], given["start"][row])
         caption = F.mse_loss(latent[row], given["sentence"][row])
-        loss = loss + strength * caption + (1 - strength) * held
+        loss = loss + (strength * caption + (1 - strength) * held) / (1 + 0.7 + 3.0 + 0.2)
     (slope,) = torch.autograd.grad(loss, latent)
     return loss.detach(), slope
 
