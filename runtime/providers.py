@@ -16,11 +16,11 @@ EXTRAS = {"cpu": "cpu", "cuda": "gpu", "tensorrt": "gpu,tensorrt"}
 WORKSPACE_BYTES = 2**28  # for TensorRT to build and run in, where memory is low
 
 Options = dict[str, str]
-Asked = list[str | tuple[str, Options]]
+Asked = list[tuple[str, Options]]
 
 
 def cpu() -> Asked:
-    return [PROVIDERS["cpu"]]
+    return [(PROVIDERS["cpu"], {})]
 
 
 def cuda(graph: Graph, *, low_memory: bool, captured: bool) -> tuple[Asked, ...]:
@@ -66,8 +66,6 @@ def tensorrt(bundle: Bundle, graph: Graph, folder: Path | None, *, low_memory: b
     because a caption is longer than those before it.
     """
     options: Options = {}
-    if graph.precision == "fp16":
-        options["trt_fp16_enable"] = "1"
     if folder:
         options |= {
             "trt_engine_cache_enable": "1",
@@ -81,6 +79,15 @@ def tensorrt(bundle: Bundle, graph: Graph, folder: Path | None, *, low_memory: b
             "trt_profile_opt_shapes": _listed({k: each.usual for k, each in profiles.items()}),
             "trt_profile_max_shapes": _listed({k: each.most for k, each in profiles.items()}),
         }
+    (name, plain), *others = tensorrt_in_parts(graph, low_memory=low_memory)
+    return [(name, plain | options), *others]
+
+
+def tensorrt_in_parts(graph: Graph, *, low_memory: bool) -> Asked:
+    """TensorRT for what it can read, CUDA for the rest."""
+    options: Options = {}
+    if graph.precision == "fp16":
+        options["trt_fp16_enable"] = "1"
     if low_memory:
         options |= {
             "trt_max_workspace_size": str(WORKSPACE_BYTES),

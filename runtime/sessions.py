@@ -236,26 +236,25 @@ class _Start:
         return started, Captured(_onnxruntime(), started, self.graph) if captures else None
 
     def _on_tensorrt(self) -> Any:
-        """With the engine that is kept; where that fails, with one that is built anew."""
+        """With the engine that is kept; where that fails, with one that is built anew.
+
+        Some graphs TensorRT reads in parts only. How large the tensors between them are, nobody can
+        tell beforehand: such parts are built as they are needed, and not kept.
+        """
         from t2i.runtime import engines  # other devices start sooner without it
 
         version, low = _onnxruntime().__version__, self.low_memory
         shelves = engines.shelves(self.bundle, self.graph, version, low_memory=low)
-
-        def start() -> Any:
-            with engines.workplace(*shelves) as folder:
+        for _ in range(2):
+            with contextlib.suppress(_Failed), engines.workplace(*shelves) as folder:
                 asked = providers.tensorrt(self.bundle, self.graph, folder, low_memory=low)
                 started = self._started(asked, "tensorrt")
                 if folder:
                     engines.keep(folder, *shelves)
-            return started
-
-        try:
-            return start()
-        except _Failed:
+                return started
             if not engines.discard(*shelves):
-                raise
-            return start()
+                break
+        return self._started(providers.tensorrt_in_parts(self.graph, low_memory=low), "tensorrt")
 
     def _started(self, asked: providers.Asked, device: str) -> Any:
         try:

@@ -105,7 +105,7 @@ def test_the_key_tells_all_that_an_engine_depends_on(tiny: Bundle, build: Build)
 
 def test_shapes_are_told_so_that_longer_captions_build_nothing(tiny: Bundle, build: Build) -> None:
     start(tiny, "text")
-    (name, options), (cuda, _), cpu = build.asked[0]
+    (name, options), (cuda, _), (cpu, _) = build.asked[0]
     assert (name, cuda, cpu) == tuple(build.get_available_providers())
     assert options["trt_profile_min_shapes"] == "tokens:1x1"
     assert options["trt_profile_opt_shapes"] == "tokens:4x12"
@@ -224,11 +224,21 @@ def test_an_engine_that_tensorrt_refuses_is_built_again(tiny: Bundle, build: Bui
 def test_what_fails_with_a_fresh_engine_too_is_an_error(
     tiny: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = use(monkeypatch, Build(("cpu",), raises=True))
+    use(monkeypatch, Build(("cpu",), raises=True))
     with pytest.raises(DeviceError, match="tensorrt cannot be used here"):
         start(tiny)
-    assert len(build.asked) == 1
     assert left_over() == []
+
+
+def test_a_graph_that_is_read_in_parts_is_built_as_it_runs(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then ONNX Runtime refuses shapes that are told for the whole."""
+    told = "trt_profile_min_shapes"
+    build = use(monkeypatch, Build(("tensorrt", "cuda", "cpu"), unknown=(told,)))
+    start(tiny)
+    assert not {told, "trt_engine_cache_enable"} & set(build.asked[-1][0][1])
+    assert shelves("generator") == left_over() == []
 
 
 # A cache that cannot be used

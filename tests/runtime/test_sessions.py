@@ -39,7 +39,7 @@ def test_auto_takes_the_cpu_where_a_card_is_listed_but_does_not_start(
 def test_auto_takes_the_card_where_it_starts(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     build = use(monkeypatch, Build(("cuda", "cpu")))
     assert open_session(tiny, "text").device == "cuda"
-    ((name, options), cpu) = build.asked[0]
+    ((name, options), (cpu, _)) = build.asked[0]
     assert (name, cpu) == (PROVIDERS["cuda"], PROVIDERS["cpu"])
     # Its tokens are of any length, so that nothing can be recorded.
     assert options == {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
