@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from t2i.runtime import terminal
+from t2i.runtime.cli import errands
+from t2i.runtime.cli.errands import Errand, Tools
 from t2i.runtime.cli.version import Version
 
 EXAMPLES = """\b
@@ -178,34 +180,13 @@ def run(
     version: Version = False,
 ) -> None:
     with terminal.explaining_errors():
+        errand = Errand(show_bundles, selftest, describe, beams, serve, port)
+        if errand != Errand():
+            tools = Tools(model, device, threads, low_memory, nearest_class)
+            given = captions is not None or file is not None
+            errands.do(errand, tools, draws=given, as_json=as_json)
+            return
         # What computes is imported after parsing: --help must not wait for it.
-        if show_bundles or selftest:
-            from t2i.runtime.cli import bundles
-
-            if show_bundles:
-                bundles.show(as_json=as_json)
-            else:
-                bundles.test(model, device=device, threads=threads, as_json=as_json)
-            return
-        if describe is not None or beams is not None:
-            from t2i.runtime.cli.describing import tell
-
-            draws = captions is not None or file is not None
-            tell(describe, model, draws, beams, device=device, threads=threads, as_json=as_json)
-            return
-        if serve or port is not None:
-            from t2i.runtime.cli.serving import serve as serve_page
-
-            serve_page(
-                model,
-                port,
-                draws=captions is not None or file is not None,
-                device=device,
-                threads=threads,
-                low_memory=low_memory,
-                nearest_class=nearest_class,
-            )
-            return
         from t2i.runtime.cli.drawing import draw
         from t2i.runtime.cli.request import Request, lines_of, names_in, sampling_of
 

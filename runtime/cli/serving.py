@@ -3,24 +3,17 @@
 from contextlib import suppress
 
 from t2i.runtime import terminal
+from t2i.runtime.cli.errands import Tools
 from t2i.runtime.draw import load
 from t2i.runtime.errors import UsageError
 from t2i.runtime.serving import Server
 
 
-def serve(
-    model: str,
-    port: int | None,
-    draws: bool,
-    *,
-    device: str,
-    threads: int | None,
-    low_memory: bool,
-    nearest_class: bool,
-) -> None:
+def serve(tools: Tools, port: int | None, *, draws: bool) -> None:
     """Draw for a page in the browser, until ctrl-C.
 
     Args:
+        port: None for any that is free.
         draws: captions were given too.
 
     Raises:
@@ -31,7 +24,11 @@ def serve(
     if draws:
         raise UsageError("--serve takes its captions from a page", hint="leave out captions")
     painter = load(
-        model, device=device, threads=threads, low_memory=low_memory, nearest_class=nearest_class
+        tools.model,
+        device=tools.device,
+        threads=tools.threads,
+        low_memory=tools.low_memory,
+        nearest_class=tools.nearest_class,
     )
     with Server(painter, port or 0) as server:
         terminal.say(f"{painter.manifest.name} · {painter.device}")
