@@ -85,7 +85,7 @@ def compare_steps(rounds: int) -> None:
         network.eval().requires_grad_(requires_grad=False)
     run: Any = None
     trained = Trained(run, sizes, found, b"")
-    _, step = editing.plans(trained, lambda batch, kind: examples(batch, kind)["sentence"])
+    _, step = editing.both_plans(trained, lambda batch, kind: examples(batch, kind)["sentence"])
     assert isinstance(step.module, editing.Step)
     (latent,) = (each for each in step.inputs if each.name == "latent")
     shapes = [

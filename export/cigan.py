@@ -57,7 +57,7 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
         rewrite=stylegan2.ungrouped,
     )
     # The generator comes last: in a check, what it draws must not become the picture that is told.
-    return text, *editing.plans(trained, lambda *kind: read(*kind)["sentence"]), generator
+    return text, *editing.both_plans(trained, lambda *kind: read(*kind)["sentence"]), generator
 
 
 def host(trained: Trained) -> Host:

@@ -17,45 +17,18 @@ from t2i.models.encoders.vgg import VggTrunk
 from t2i.runtime import bundle
 
 
-def plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -> tuple[Plan, Plan]:
+def both_plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -> tuple[Plan, Plan]:
     """A picture to its latent and to what is seen in it; these and a caption to a step.
 
     Args:
         sentences: examples of captions that were read.
     """
     sizes: cigan.Settings = trained.sizes
+    examples = Examples(trained, sentences)
     latent = bundle.Tensor("latent", "float32", ("B", sizes.style_size))
-    telling = Telling(trained.networks, sizes).eval()
-    generator = stylegan2.generator_of(trained)
-    step = Step(generator, telling.eye, sizes).eval()
-
-    def pictures(batch: int, kind: Captions) -> Tensors:
-        """Some that the generator draws."""
-        noise, grain = (
-            draws(batch, size, stream)
-            for size, stream in ((sizes.style_size, 1), (sizes.grain_size, 2))
-        )
-        with torch.no_grad():
-            image = generator(generator.spread(generator.mapping(noise)), grain)
-        return {"image": image.clamp(-1, 1)}
-
-    def told(batch: int, kind: Captions) -> dict[str, Tensor]:
-        with torch.no_grad():
-            found = telling(**pictures(batch, kind))
-        return dict(zip(("latent", *step.seen), found, strict=True))
-
-    def beginnings(batch: int, kind: Captions) -> Tensors:
-        return {
-            "picture": pictures(batch, kind)["image"],
-            **told(batch, kind),
-            "sentence": sentences(batch, kind),
-            "start": draws(batch, sizes.style_size, stream=3),
-            "strength": torch.linspace(0.0, 1.0, batch + 1)[1:],
-        }
-
     maps = [
         bundle.Tensor(name, "float32", ("B", *each.shape[1:]))
-        for name, each in list(told(1, "mixed").items())[1:]
+        for name, each in list(examples.told(1, "mixed").items())[1:]
     ]
     tensors = {
         "latent": latent,
@@ -65,22 +38,58 @@ def plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -> tup
         "start": bundle.Tensor("start", "float32", latent.shape),
         **{each.name: each for each in maps},
     }
-    inputs = tuple(tensors[name] for name in step.inputs)
+    inputs = tuple(tensors[name] for name in examples.step.inputs)
 
     def differentiated(module: nn.Module) -> nn.Module:
-        examples = beginnings(2, "full")
-        given = tuple(examples[each.name] for each in inputs)
-        return gradient.traced(stylegan2.ungrouped(module), given)
+        begun = examples.beginnings(2, "full")
+        return gradient.traced(
+            stylegan2.ungrouped(module), tuple(begun[each.name] for each in inputs)
+        )
 
+    image = stylegan2.image(sizes)
     outputs = (
         bundle.Tensor("loss", "float32", ("B",)),
         bundle.Tensor("slope", "float32", latent.shape),
-        stylegan2.image(sizes),
+        image,
     )
     return (
-        Plan("image", telling, (stylegan2.image(sizes),), (latent, *maps), pictures),
-        Plan("edit", step, inputs, outputs, beginnings, rewrite=differentiated),
+        Plan("image", examples.telling, (image,), (latent, *maps), examples.pictures),
+        Plan("edit", examples.step, inputs, outputs, examples.beginnings, rewrite=differentiated),
     )
+
+
+class Examples:
+    """Pictures that the generator draws, what is told of them, and where edits of them begin."""
+
+    def __init__(self, trained: Trained, sentences: Callable[[int, Captions], Tensor]) -> None:
+        self.sizes: cigan.Settings = trained.sizes
+        self.sentences = sentences
+        self.telling = Telling(trained.networks, self.sizes).eval()
+        self.generator = stylegan2.generator_of(trained)
+        self.step = Step(self.generator, self.telling.eye, self.sizes).eval()
+
+    @torch.no_grad()
+    def pictures(self, batch: int, kind: Captions) -> Tensors:
+        noise, grain = (
+            draws(batch, size, stream)
+            for size, stream in ((self.sizes.style_size, 1), (self.sizes.grain_size, 2))
+        )
+        image = self.generator(self.generator.spread(self.generator.mapping(noise)), grain)
+        return {"image": image.clamp(-1, 1)}
+
+    @torch.no_grad()
+    def told(self, batch: int, kind: Captions) -> dict[str, Tensor]:
+        found = self.telling(**self.pictures(batch, kind))
+        return dict(zip(("latent", *self.step.seen), found, strict=True))
+
+    def beginnings(self, batch: int, kind: Captions) -> Tensors:
+        return {
+            "picture": self.pictures(batch, kind)["image"],
+            **self.told(batch, kind),
+            "sentence": self.sentences(batch, kind),
+            "start": draws(batch, self.sizes.style_size, stream=3),
+            "strength": torch.linspace(0.0, 1.0, batch + 1)[1:],
+        }
 
 
 class Telling(nn.Module):

@@ -51,7 +51,7 @@ def plans_of(sizes: cigan.Settings) -> tuple[Trained, tuple[Plan, Plan]]:
     def sentences(batch: int, kind: Captions) -> Tensor:
         return torch.randn(batch, 6, generator=torch.Generator().manual_seed(batch))
 
-    return trained, editing.plans(trained, sentences)
+    return trained, editing.both_plans(trained, sentences)
 
 
 def slope_by_hand(trained: Trained, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
