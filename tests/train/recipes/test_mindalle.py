@@ -12,6 +12,8 @@ from t2i.train.prerequisites import Needed
 from t2i.train.recipes import dvae, mindalle
 from t2i.train.recipes.mindalle import PRESETS, MinDalle, told
 
+pytestmark = pytest.mark.slow  # pictures are drawn first
+
 TOY = PRESETS["toy"]
 
 
@@ -71,7 +73,6 @@ def test_pictures_of_other_sizes_and_captions_in_words_are_refused(coder: Needed
     assert "tokens=" in caught.value.hint
 
 
-@pytest.mark.slow
 def test_a_birds_own_caption_comes_to_foretell_it_better_than_anothers(coder: Needed) -> None:
     """Of birds never trained on, whose combinations of colours are new."""
     lesson, recipe = lesson_of(coder)
