@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from t2i.export.official.kinds import OFFICIAL
 from t2i.export.official.table import FOLDERS, PUBLISHED
 from t2i.models import renames
 from t2i.models.catalog import CATALOG
@@ -37,7 +38,7 @@ class Trained:
     def name(self) -> str:
         """What its bundle is called, but for the precision."""
         recipe = self.recipe
-        return recipe.system if self.official else f"{recipe.system}-{recipe.preset}"
+        return recipe.system if recipe.preset == OFFICIAL else f"{recipe.system}-{recipe.preset}"
 
     @property
     def recipe(self) -> runs.Recipe:

@@ -20,6 +20,10 @@ Role = Literal["weights", "text-weights", "image-weights"]
 NAMED = 3  # of what an error lists
 
 
+OFFICIAL = "official"
+"""Preset of official weights."""
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """A network as official code saves it."""
@@ -38,6 +42,8 @@ class Kind:
     """What is done to tensors of these names."""
     remark: Callable[[Shapes], str] = lambda shapes: ""
     """What else its shapes tell people, such as for which data it was made."""
+    preset: Callable[[Shapes], str] = lambda shapes: OFFICIAL
+    """What tells it from other official networks of its system."""
 
     def is_in(self, shapes: Shapes) -> bool:
         return all(mark in shapes for mark in self.marks) and self.fits(shapes)
@@ -97,6 +103,11 @@ class Recognised:
                 f"{self.path}: {self.kind.title} cannot have these shapes: {error}",
                 hint="the file is damaged, or of a variant that is not known here",
             ) from error
+
+    @property
+    def preset(self) -> str:
+        assert self.kind is not None
+        return self.kind.preset(self.bare)
 
     @property
     def bare(self) -> Shapes:

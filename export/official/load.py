@@ -13,7 +13,7 @@ from torch import nn
 
 import t2i
 from t2i.export.official import vocabulary
-from t2i.export.official.kinds import Part, Recognised, Renamed, Role, choose, renamed
+from t2i.export.official.kinds import OFFICIAL, Part, Recognised, Renamed, Role, choose, renamed
 from t2i.export.official.published import Published
 from t2i.export.official.table import FOLDERS, KINDS, PUBLISHED
 from t2i.export.official.tables import open_checkpoint
@@ -24,8 +24,6 @@ from t2i.runtime import runs, terminal
 from t2i.runtime.bundle import Need
 from t2i.runtime.errors import ExportError, UsageError, did_you_mean
 from t2i.runtime.records import RecordError, decode, encode
-
-PRESET = "official"
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,10 @@ def load(system: str, files: Files) -> Trained:
         encoder = files.weights.get("text-weights", files.weights["weights"])
         vocabulary.check(words, sizes.vocabulary, files.vocabulary, encoder)
     networks = _filled(models, sizes, {part.prefix: renamed(found[part]) for part in found})
-    recipe = _recipe(system, sizes, words, files)
+    first = next(each for part, each in found.items() if part.role == "weights")
+    recipe = _recipe(system, first.preset, sizes, words, files)
     tokenizer = words.tokenizer if words else b""
-    run = Official(files.weights["weights"].parent, files.weights["weights"], recipe, tokenizer)
+    run = Official(first.path.parent, first.path, recipe, tokenizer)
     return Trained(run, sizes, networks, tokenizer, official=True, pixels=published.pixels)
 
 
@@ -108,7 +107,7 @@ def _folder(system: str, files: Files) -> Trained:
     sizes, networks, words = FOLDERS[system](folder)
     for network in networks.values():
         network.eval().requires_grad_(requires_grad=False)
-    recipe = _recipe(system, sizes, words, files)
+    recipe = _recipe(system, OFFICIAL, sizes, words, files)
     run = Official(folder.parent, folder / "decoder.pt", recipe, words.tokenizer)
     return Trained(run, sizes, networks, words.tokenizer, official=True)
 
@@ -235,7 +234,7 @@ def _sizes(kind: Any, published: Published, files: Files, found: Mapping[Part, R
 
 
 def _recipe(
-    system: str, sizes: Any, words: vocabulary.Vocabulary | None, files: Files
+    system: str, preset: str, sizes: Any, words: vocabulary.Vocabulary | None, files: Files
 ) -> runs.Recipe:
     others: dict[str, Path] = {
         role: path for role, path in files.weights.items() if role != "weights"
@@ -249,7 +248,7 @@ def _recipe(
         schema=runs.SCHEMA,
         version=t2i.__version__,
         system=system,
-        preset=PRESET,
+        preset=preset,
         settings={},
         network=encode(sizes),
         text=words.text if words else runs.TextSettings(0, "drop"),

@@ -62,7 +62,7 @@ def _known(path: Path, head: bytes) -> Nature:
         return "torch7"
     raise ExportError(
         f"{path} is no file of weights that can be read",
-        hint="known are what torch.save, safetensors and Torch7 write",
+        hint="known are what torch.save, safetensors, Torch7 and TensorFlow write",
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from t2i.export.official.luaencoder import encoders
 from t2i.export.official.natures import Damaged, Nature, explained, nature_of
 from t2i.export.official.pickles import StandIn
 from t2i.export.official.stored import SAFE_DTYPES, Storage, Stored, Table
+from t2i.export.official.tensorflow import checkpoint as tensorflow
 from t2i.export.official.torch7 import Torch7
 from t2i.export.official.zips import Zip
 from t2i.runtime.errors import ExportError
@@ -54,6 +56,9 @@ def open_checkpoint(path: Path) -> Checkpoint:
     Raises:
         ExportError: it is damaged, would run code, or holds no tensors by name.
     """
+    with explained(path):
+        if index := tensorflow.find(path):
+            return _tensorflow(index)
     nature = nature_of(path)
     with explained(path):
         if nature == "safetensors":
@@ -173,3 +178,29 @@ def _safetensors(path: Path) -> Checkpoint:
             return file.get_tensor(stored.storage.key)
 
     return Checkpoint(path, "a safetensors file", {"": Table(entries, read)})
+
+
+def _tensorflow(index: Path) -> Checkpoint:
+    """Variables and, under the same names, their averages; dots take the place of slashes.
+
+    What else is named after a variable is its optimiser's, and left out.
+    """
+    variables = tensorflow.read(index)
+    plain = {name: name for name in variables if name.rpartition("/")[0] not in variables}
+    averages = {name: f"{name}/ExponentialMovingAverage" for name in plain}
+    found = {"ema": {k: v for k, v in averages.items() if v in variables}, "": plain}
+
+    def read(stored: Stored) -> Tensor:
+        return torch.from_numpy(variables[stored.storage.key].copy())
+
+    def table(names: Mapping[str, str]) -> Table:
+        entries = {
+            name.replace("/", "."): Stored.whole(held, torch.float32, variables[held].shape)
+            for name, held in names.items()
+        }
+        return Table(entries, read)
+
+    tables = {name: table(names) for name, names in found.items() if names}
+    if not tables:
+        raise Damaged("it holds no tensors of float32")
+    return Checkpoint(index, "a checkpoint of TensorFlow", tables)

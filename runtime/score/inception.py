@@ -67,7 +67,7 @@ class Inception:
         classifies = "logits" in extractor.outputs
         self.outputs = ("logits",) if classifies else ("attributes",)
         extractor.require(*self.outputs)
-        self.head = _classes(extractor) if classifies else extractor.attribute(MAIN)
+        self.head = slice(None) if classifies else extractor.attribute(MAIN)
         self.kinds = "logits" if classifies else MAIN
         self.logits = Rows()
 
@@ -101,15 +101,6 @@ class Inception:
 def _spread(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The same, those of each split as far apart as can be."""
     return np.concatenate([places[start::SPLITS] for start in range(SPLITS)])
-
-
-def _classes(extractor: Extractor) -> slice:
-    """The logits of classes: one more than there are names is that of the background, the first.
-
-    Source: TF-Slim, by which the networks of StackGAN's Inception Scores were fine-tuned.
-    """
-    names = len(extractor.manifest.classes)
-    return slice(1, None) if names and extractor.width("logits") == names + 1 else slice(None)
 
 
 def score_of(
