@@ -52,11 +52,7 @@ def build(
     if limits.dla is not None:
         _use_dla(library, builder, config, limits.dla)
     config.clear_flag(library.BuilderFlag.TF32)  # it rounds to 10 bits
-    for each in profiles if profiles[0] else ():
-        profile = builder.create_optimization_profile()
-        for name, range_ in each.items():
-            profile.set_shape(name, range_.least, range_.usual, range_.most)
-        config.add_optimization_profile(profile)
+    _tell_shapes(builder, config, profiles)
     learnt = config.create_timing_cache(timings)
     config.set_timing_cache(learnt, ignore_mismatch=False)
     engine = builder.build_serialized_network(network, config)
@@ -94,6 +90,15 @@ def run(library: Any, engine: bytes, graph: Graph, feeds: Arrays, profile: int) 
         raise _does_not_run(log)
     stream.synchronize()
     return {each.name: held[each.name].cpu().numpy() for each in graph.outputs}
+
+
+def _tell_shapes(builder: Any, config: Any, profiles: Sequence[Mapping[str, Profile]]) -> None:
+    """Nothing where no input has a letter."""
+    for each in filter(None, profiles):
+        profile = builder.create_optimization_profile()
+        for name, shapes in each.items():
+            profile.set_shape(name, shapes.least, shapes.usual, shapes.most)
+        config.add_optimization_profile(profile)
 
 
 def _use_dla(library: Any, builder: Any, config: Any, core: int) -> None:
