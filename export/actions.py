@@ -1,10 +1,11 @@
 """What `t2i-export` can be asked for: a bundle, a single file, weights, or what a file is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from t2i.export.limits import Limits
 from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import ExportError, UsageError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from t2i.export.official.kinds import Role
     from t2i.export.precision import Precision
     from t2i.export.publish import Request
+    from t2i.export.tensorrt import Built
     from t2i.export.trained import Trained
 
 
@@ -103,20 +105,67 @@ def _official(system: str, given: Given) -> "Trained":
     return load.load(system, load.Files(there, given.vocabulary, load.parsed(given.changes)))
 
 
-def bundle(wanted: "Request", where: Where) -> None:
-    """Write a bundle, and tell how to draw with it."""
+def bundle(wanted: "Request", where: Where, limits: Limits | None = None) -> None:
+    """Write a bundle, with limits its engines too, and tell how to draw with it."""
     from t2i.export.pages import captions
     from t2i.export.publish import export
 
+    if limits:
+        from t2i.export.tensorrt import find_library
+
+        find_library()  # refused now, not after minutes
     made = export(wanted)
+    engines = _engines(made, limits) if limits else []
     if where.as_json:
-        terminal.print_json(_record(wanted, made))
+        told = {"engines": _listed(engines)} if limits else {}
+        terminal.print_json(_record(wanted, made) | told)
         return
     model = wanted.path if wanted.out else wanted.name
     tried = [f't2i-run --model {model} "{caption}"' for caption in captions(made)]
     if any(graph.role == "caption" for graph in made.manifest.graphs):
         tried.append(f"t2i-run --model {model} --describe PICTURE")
-    terminal.report(_sentence(wanted, made), next=[*tried, "t2i-run --list"][0])
+    _report([_sentence(wanted, made), *map(_told, engines)], next=[*tried, "t2i-run --list"][0])
+
+
+def engines_of(name: str, where: Where, limits: Limits) -> None:
+    """Build the engines of a bundle that is there."""
+    made = Bundle.load(places.find(name))
+    engines = _engines(made, limits)
+    if where.as_json:
+        record = {"name": made.name, "sha256": made.sha256, "engines": _listed(engines)}
+        terminal.print_json(record)
+        return
+    _report(list(map(_told, engines)))
+
+
+def _engines(made: Bundle, limits: Limits) -> "list[Built]":
+    from t2i.export import tensorrt
+
+    built = []
+    with terminal.progress("building engines", len(made.manifest.graphs)) as bar:
+        for each in tensorrt.build(made, tensorrt.find_library(), limits):
+            built.append(each)
+            bar.advance(note=each.role)
+    return built
+
+
+def _report(sentences: list[str], next: str | None = None) -> None:
+    *before, last = sentences
+    for each in before:
+        terminal.report(each)
+    terminal.report(last, next=next)
+
+
+def _listed(engines: "list[Built]") -> list[dict[str, object]]:
+    return [asdict(each) | {"file": str(each.file)} for each in engines]
+
+
+def _told(engine: "Built") -> str:
+    """Without a card nobody knows what an engine computes, and this says so."""
+    far = "built, not run: no card"
+    if engine.worst is not None:
+        far = f"at most {engine.worst:.1e} from PyTorch"
+    return f"wrote {engine.file} ({engine.bytes / 1e6:.1f} MB, {far})"
 
 
 def single_file(wanted: "Request", where: Where, *, attention: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t2i.export.limits import Limits
 from t2i.models.catalog import CATALOG
 from t2i.runtime import terminal
 from t2i.runtime.errors import ExportError, UsageError
@@ -18,6 +19,7 @@ Examples:
 t2i-export attngan                                   # the newest run, else the one that ships
 t2i-export attngan --fp16                            # computes in fp16, for CUDA and TensorRT
 t2i-export clip --int8                               # a quarter of the file, for CPUs
+t2i-export attngan --fp16 --tensorrt                 # and engines for the card of this machine
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
 t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID looks with
 t2i-export attngan --weights G.pth --text-weights T.pth --vocabulary captions.pickle   # official
@@ -38,6 +40,10 @@ one that differs is deleted, and nothing is written.
 --single-file writes NAME.onnx into this folder instead, or where --out says: inputs `caption` and
 `seed`, outputs `image`, `known` and `unknown`, for any program that runs ONNX. It draws what the
 bundle draws. With --attention it also says which words the last attention looked at.
+
+--tensorrt builds engines of the bundle's graphs too, for batches of 1, 4, 16 and all between, and
+compares them with PyTorch where there is a card. They lie in the user's cache, each beside a
+key.json that tells what it was made of and for.
 """
 
 ONNX = ("onnx", "onnxruntime")
@@ -87,10 +93,20 @@ SingleFile = Annotated[
 ]
 BundleName = Annotated[
     str | None,
-    typer.Option("--bundle", metavar="NAME", help="Make the single file of this bundle."),
+    typer.Option(
+        "--bundle", metavar="NAME", help="Make the single file, or the engines, of this bundle."
+    ),
 ]
 Attention = Annotated[
     bool, typer.Option("--attention", help="Let the single file show what its words looked at.")
+]
+TensorRT = Annotated[bool, typer.Option("--tensorrt", help="Build engines of TensorRT too.")]
+Dla = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="CORE", help="On which accelerator of a Jetson engines run."),
+]
+MemoryMb = Annotated[
+    int | None, typer.Option(min=1, metavar="MB", help="Most memory a layer of an engine works in.")
 ]
 Out = Annotated[
     Path | None,
@@ -118,13 +134,18 @@ def export(
     single_file: SingleFile = False,
     bundle: BundleName = None,
     attention: Attention = False,
+    tensorrt: TensorRT = False,
+    dla: Dla = None,
+    memory_mb: MemoryMb = None,
     out: Out = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     with terminal.explaining_errors():
         precision = _precision(fp32=fp32, fp16=fp16, int8=int8)
-        _require_packages(*(ONNX if bundle else TORCH))
+        limits = Limits(dla, memory_mb)
+        _refuse_limits(limits, precision, tensorrt=tensorrt)
+        _require_packages(*(ONNX if bundle and single_file else TORCH))
         from t2i.export import actions  # after parsing: --help must not wait for torch
 
         where = actions.Where(out, force, as_json)
@@ -135,13 +156,15 @@ def export(
             raise UsageError("--attention belongs to --single-file", hint="pass both, or neither")
         if inspect:
             actions.inspect(inspect, as_json=as_json)
-        elif bundle and (source != actions.Source() or precision or not single_file):
+        elif bundle and (source != actions.Source() or precision or single_file == tensorrt):
             raise UsageError(
-                "--bundle names a bundle that is there, and makes a single file of it",
-                hint=f"t2i-export --bundle {bundle} --single-file",
+                "--bundle names a bundle that is there, and makes a single file or engines of it",
+                hint=f"t2i-export --bundle {bundle} --single-file, or --tensorrt",
             )
-        elif bundle:
+        elif bundle and single_file:
             actions.single_file_of(bundle, where, attention=attention)
+        elif bundle:
+            actions.engines_of(bundle, where, limits)
         elif weights and save_weights and not system:
             actions.convert(weights, save_weights, force=force)
         else:
@@ -151,13 +174,26 @@ def export(
             if single_file:
                 actions.single_file(wanted, where, attention=attention)
             else:
-                actions.bundle(wanted, where)
+                actions.bundle(wanted, where, limits if tensorrt else None)
 
 
 def _precision(*, fp32: bool, fp16: bool, int8: bool) -> "Precision | None":
     if fp32 + fp16 + int8 > 1:
         raise UsageError("--fp32, --fp16 and --int8 exclude each other", hint="pass one of them")
     return "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
+
+
+def _refuse_limits(limits: Limits, precision: "Precision | None", *, tensorrt: bool) -> None:
+    if not tensorrt and limits != Limits():
+        raise UsageError(
+            "--dla and --memory-mb are of the engines of TensorRT",
+            hint="pass --tensorrt too, or leave them out",
+        )
+    if tensorrt and precision == "int8":
+        raise UsageError(
+            "TensorRT does not know the matrices of eight bits of --int8",
+            hint="build engines with --fp16",
+        )
 
 
 def _require_packages(*names: str) -> None:

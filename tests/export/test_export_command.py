@@ -1,9 +1,13 @@
 """`t2i-export` as people type it."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+import torch
+from bundles import write_tiny_bundle
+from cards import builds_engines
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 from untrained import write_run
@@ -108,3 +112,44 @@ def test_a_vocabulary_of_another_run_is_refused(run: runs.Run) -> None:
     file["model"]["vocab"] = {word: index for index, word in enumerate(words)}
     tokenizer.write_text(json.dumps(file))
     assert "words in tokenizer.json" in refused("attngan", f"--run={run.folder}")
+
+
+@pytest.mark.slow
+@builds_engines
+def test_engines_are_told_with_what_became_of_them(here: Path) -> None:
+    write_run(here / "runs" / "attngan" / "001-toy")
+    done = typed("attngan", "--tensorrt")
+    assert done.exit_code == 0, done.output
+    bundle, text, generator, following = done.stdout.splitlines()
+    assert bundle.startswith("wrote ")
+    for line, role in ((text, "text"), (generator, "generator")):
+        assert f"{role}.engine (" in line
+        assert ("built, not run: no card" in line) != torch.cuda.is_available()
+        assert Path(line.split()[1]).is_file()
+    assert following.startswith("next: t2i-run")
+
+
+@pytest.mark.parametrize("limit", ["--dla=0", "--memory-mb=64"])
+def test_limits_of_engines_are_wrong_usage_without_engines(limit: str) -> None:
+    assert "--tensorrt" in refused("attngan", limit, status=2)
+
+
+def test_engines_of_eight_bits_are_wrong_usage() -> None:
+    assert "--fp16" in refused("attngan", "--tensorrt", "--int8", status=2)
+
+
+def test_without_tensorrt_nothing_is_exported_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tensorrt", "tensorrt_rtx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert "t2i[tensorrt]" in refused("attngan", "--tensorrt")
+
+
+@pytest.mark.slow
+@builds_engines
+def test_a_bundle_that_is_there_gets_engines(here: Path) -> None:
+    bundle = write_tiny_bundle(here)
+    done = typed(f"--bundle={bundle}", "--tensorrt", "--json")
+    assert done.exit_code == 0, done.output
+    roles = [each["role"] for each in json.loads(done.stdout)["engines"]]
+    assert roles == ["text", "generator"]
+    assert "--single-file, or --tensorrt" in refused(f"--bundle={bundle}", status=2)
