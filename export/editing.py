@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,11 +26,51 @@ def plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -> tup
     sizes: cigan.Settings = trained.sizes
     latent = bundle.Tensor("latent", "float32", ("B", sizes.style_size))
     telling = Telling(trained.networks, sizes).eval()
-    generator = stylegan2.generator_of(trained)
-    step = Step(generator, telling.eye, sizes).eval()
+    step = Step(stylegan2.generator_of(trained), telling.eye, sizes).eval()
+    examples = Examples(trained, telling, step.seen, sentences)
+    maps = [
+        bundle.Tensor(name, "float32", ("B", *each.shape[1:]))
+        for name, each in list(examples.told(1, "mixed").items())[1:]
+    ]
+    tensors = {
+        "latent": latent,
+        "sentence": replace(latent, name="sentence"),
+        "strength": bundle.Tensor("strength", "float32", ("B",), (0.0, 1.0)),
+        "picture": replace(stylegan2.image(sizes), name="picture"),
+        "start": replace(latent, name="start"),
+        **{each.name: each for each in maps},
+    }
+    inputs = tuple(tensors[name] for name in step.inputs)
 
-    def pictures(batch: int, kind: Captions) -> Tensors:
+    def differentiated(module: nn.Module) -> nn.Module:
+        found = examples.beginnings(2, "full")
+        given = tuple(found[each.name] for each in inputs)
+        return gradient.traced(stylegan2.ungrouped(module), given)
+
+    outputs = (
+        bundle.Tensor("loss", "float32", ("B",)),
+        replace(latent, name="slope"),
+        stylegan2.image(sizes),
+    )
+    return (
+        Plan("image", telling, (stylegan2.image(sizes),), (latent, *maps), examples.pictures),
+        Plan("edit", step, inputs, outputs, examples.beginnings, rewrite=differentiated),
+    )
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What both graphs are checked on."""
+
+    trained: Trained
+    telling: nn.Module
+    seen: tuple[str, ...]
+    """Names of the maps."""
+    sentences: Callable[[int, Captions], Tensor]
+
+    def pictures(self, batch: int, kind: Captions) -> Tensors:
         """Some that the generator draws."""
+        sizes, generator = self.trained.sizes, stylegan2.generator_of(self.trained)
         noise, grain = (
             draws(batch, size, stream)
             for size, stream in ((sizes.style_size, 1), (sizes.grain_size, 2))
@@ -39,48 +79,19 @@ def plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -> tup
             image = generator(generator.spread(generator.mapping(noise)), grain)
         return {"image": image.clamp(-1, 1)}
 
-    def told(batch: int, kind: Captions) -> dict[str, Tensor]:
+    def told(self, batch: int, kind: Captions) -> dict[str, Tensor]:
         with torch.no_grad():
-            found = telling(**pictures(batch, kind))
-        return dict(zip(("latent", *step.seen), found, strict=True))
+            found = self.telling(**self.pictures(batch, kind))
+        return dict(zip(("latent", *self.seen), found, strict=True))
 
-    def beginnings(batch: int, kind: Captions) -> Tensors:
+    def beginnings(self, batch: int, kind: Captions) -> Tensors:
         return {
-            "picture": pictures(batch, kind)["image"],
-            **told(batch, kind),
-            "sentence": sentences(batch, kind),
-            "start": draws(batch, sizes.style_size, stream=3),
+            "picture": self.pictures(batch, kind)["image"],
+            **self.told(batch, kind),
+            "sentence": self.sentences(batch, kind),
+            "start": draws(batch, self.trained.sizes.style_size, stream=3),
             "strength": torch.linspace(0.0, 1.0, batch + 1)[1:],
         }
-
-    maps = [
-        bundle.Tensor(name, "float32", ("B", *each.shape[1:]))
-        for name, each in list(told(1, "mixed").items())[1:]
-    ]
-    tensors = {
-        "latent": latent,
-        "sentence": bundle.Tensor("sentence", "float32", latent.shape),
-        "strength": bundle.Tensor("strength", "float32", ("B",), (0.0, 1.0)),
-        "picture": replace(stylegan2.image(sizes), name="picture"),
-        "start": bundle.Tensor("start", "float32", latent.shape),
-        **{each.name: each for each in maps},
-    }
-    inputs = tuple(tensors[name] for name in step.inputs)
-
-    def differentiated(module: nn.Module) -> nn.Module:
-        examples = beginnings(2, "full")
-        given = tuple(examples[each.name] for each in inputs)
-        return gradient.traced(stylegan2.ungrouped(module), given)
-
-    outputs = (
-        bundle.Tensor("loss", "float32", ("B",)),
-        bundle.Tensor("slope", "float32", latent.shape),
-        stylegan2.image(sizes),
-    )
-    return (
-        Plan("image", telling, (stylegan2.image(sizes),), (latent, *maps), pictures),
-        Plan("edit", step, inputs, outputs, beginnings, rewrite=differentiated),
-    )
 
 
 class Telling(nn.Module):

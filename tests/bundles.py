@@ -238,10 +238,9 @@ DRAWN = np.random.default_rng(5).normal(size=(E, 3 * PX**2), scale=0.3).astype(n
 """Pictures that a latent draws, one number a row: what is to be least is then a square form."""
 
 
-def add_line_drawing(bundle: Path) -> Path:
-    """Give the bundle a generator whose pictures are sums of those that it knows."""
-    pixels = np.array([-1, 3, PX, PX])
-    telling = model(
+def telling_graph() -> onnx.ModelProto:
+    """The latent that draws most of a picture."""
+    return model(
         "image",
         [
             helper.make_node("Flatten", ["image"], ["flat"]),
@@ -251,6 +250,10 @@ def add_line_drawing(bundle: Path) -> Path:
         (IMAGE,),
         (LATENT,),
     )
+
+
+def add_line_drawing(bundle: Path) -> Path:
+    """Give the bundle a generator whose pictures are sums of those that it knows."""
     nodes = [
         helper.make_node("MatMul", ["latent", "drawn"], ["lines"]),
         helper.make_node("Reshape", ["lines", "pixels"], ["open"]),
@@ -275,7 +278,7 @@ def add_line_drawing(bundle: Path) -> Path:
     weights = {
         "drawn": DRAWN,
         "back": np.ascontiguousarray(DRAWN.T),
-        "pixels": pixels,
+        "pixels": np.array([-1, 3, PX, PX]),
         "black": np.array(-1, np.float32),
         "white": np.array(1, np.float32),
         "one": np.array([1]),
@@ -288,7 +291,7 @@ def add_line_drawing(bundle: Path) -> Path:
         (LATENT, SENTENCE, Tensor("strength", "float32", ("B",)), replace(IMAGE, name="picture")),
         (Tensor("loss", "float32", ("B",)), replace(LATENT, name="slope"), IMAGE),
     )
-    return add_editing(bundle, telling, step)
+    return add_editing(bundle, telling_graph(), step)
 
 
 def model(
