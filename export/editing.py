@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,70 +24,72 @@ def both_plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -
         sentences: examples of captions that were read.
     """
     sizes: cigan.Settings = trained.sizes
-    examples = Examples(trained, sentences)
     latent = bundle.Tensor("latent", "float32", ("B", sizes.style_size))
+    telling = Telling(trained.networks, sizes).eval()
+    step = Step(stylegan2.generator_of(trained), telling.eye, sizes).eval()
+    examples = Examples(trained, telling, step.seen, sentences)
     maps = [
         bundle.Tensor(name, "float32", ("B", *each.shape[1:]))
         for name, each in list(examples.told(1, "mixed").items())[1:]
     ]
     tensors = {
         "latent": latent,
-        "sentence": bundle.Tensor("sentence", "float32", latent.shape),
+        "sentence": replace(latent, name="sentence"),
         "strength": bundle.Tensor("strength", "float32", ("B",), (0.0, 1.0)),
         "picture": replace(stylegan2.image(sizes), name="picture"),
-        "start": bundle.Tensor("start", "float32", latent.shape),
+        "start": replace(latent, name="start"),
         **{each.name: each for each in maps},
     }
-    inputs = tuple(tensors[name] for name in examples.step.inputs)
+    inputs = tuple(tensors[name] for name in step.inputs)
 
     def differentiated(module: nn.Module) -> nn.Module:
-        begun = examples.beginnings(2, "full")
-        return gradient.traced(
-            stylegan2.ungrouped(module), tuple(begun[each.name] for each in inputs)
-        )
+        found = examples.beginnings(2, "full")
+        given = tuple(found[each.name] for each in inputs)
+        return gradient.traced(stylegan2.ungrouped(module), given)
 
-    image = stylegan2.image(sizes)
     outputs = (
         bundle.Tensor("loss", "float32", ("B",)),
-        bundle.Tensor("slope", "float32", latent.shape),
-        image,
+        replace(latent, name="slope"),
+        stylegan2.image(sizes),
     )
     return (
-        Plan("image", examples.telling, (image,), (latent, *maps), examples.pictures),
-        Plan("edit", examples.step, inputs, outputs, examples.beginnings, rewrite=differentiated),
+        Plan("image", telling, (stylegan2.image(sizes),), (latent, *maps), examples.pictures),
+        Plan("edit", step, inputs, outputs, examples.beginnings, rewrite=differentiated),
     )
 
 
+@dataclass(frozen=True)
 class Examples:
-    """Pictures that the generator draws, what is told of them, and where edits of them begin."""
+    """What both graphs are checked on."""
 
-    def __init__(self, trained: Trained, sentences: Callable[[int, Captions], Tensor]) -> None:
-        self.sizes: cigan.Settings = trained.sizes
-        self.sentences = sentences
-        self.telling = Telling(trained.networks, self.sizes).eval()
-        self.generator = stylegan2.generator_of(trained)
-        self.step = Step(self.generator, self.telling.eye, self.sizes).eval()
+    trained: Trained
+    telling: nn.Module
+    seen: tuple[str, ...]
+    """Names of the maps."""
+    sentences: Callable[[int, Captions], Tensor]
 
-    @torch.no_grad()
     def pictures(self, batch: int, kind: Captions) -> Tensors:
+        """Some that the generator draws."""
+        sizes, generator = self.trained.sizes, stylegan2.generator_of(self.trained)
         noise, grain = (
             draws(batch, size, stream)
-            for size, stream in ((self.sizes.style_size, 1), (self.sizes.grain_size, 2))
+            for size, stream in ((sizes.style_size, 1), (sizes.grain_size, 2))
         )
-        image = self.generator(self.generator.spread(self.generator.mapping(noise)), grain)
+        with torch.no_grad():
+            image = generator(generator.spread(generator.mapping(noise)), grain)
         return {"image": image.clamp(-1, 1)}
 
-    @torch.no_grad()
     def told(self, batch: int, kind: Captions) -> dict[str, Tensor]:
-        found = self.telling(**self.pictures(batch, kind))
-        return dict(zip(("latent", *self.step.seen), found, strict=True))
+        with torch.no_grad():
+            found = self.telling(**self.pictures(batch, kind))
+        return dict(zip(("latent", *self.seen), found, strict=True))
 
     def beginnings(self, batch: int, kind: Captions) -> Tensors:
         return {
             "picture": self.pictures(batch, kind)["image"],
             **self.told(batch, kind),
             "sentence": self.sentences(batch, kind),
-            "start": draws(batch, self.sizes.style_size, stream=3),
+            "start": draws(batch, self.trained.sizes.style_size, stream=3),
             "strength": torch.linspace(0.0, 1.0, batch + 1)[1:],
         }
 

@@ -238,9 +238,9 @@ DRAWN = np.random.default_rng(5).normal(size=(E, 3 * PX**2), scale=0.3).astype(n
 """Pictures that a latent draws, one number a row: what is to be least is then a square form."""
 
 
-def add_line_drawing(bundle: Path) -> Path:
-    """Give the bundle a generator whose pictures are sums of those that it knows."""
-    telling = model(
+def telling_graph() -> onnx.ModelProto:
+    """The latent that draws most of a picture."""
+    return model(
         "image",
         [
             helper.make_node("Flatten", ["image"], ["flat"]),
@@ -250,26 +250,11 @@ def add_line_drawing(bundle: Path) -> Path:
         (IMAGE,),
         (LATENT,),
     )
-    step = model(
-        "edit",
-        _steps_of_lines(),
-        {
-            "drawn": DRAWN,
-            "back": np.ascontiguousarray(DRAWN.T),
-            "pixels": np.array([-1, 3, PX, PX]),
-            "black": np.array(-1, np.float32),
-            "white": np.array(1, np.float32),
-            "one": np.array([1]),
-            "whole": np.array(1, np.float32),
-        },
-        (LATENT, SENTENCE, Tensor("strength", "float32", ("B",)), replace(IMAGE, name="picture")),
-        (Tensor("loss", "float32", ("B",)), replace(LATENT, name="slope"), IMAGE),
-    )
-    return add_editing(bundle, telling, step)
 
 
-def _steps_of_lines() -> list[onnx.NodeProto]:
-    return [
+def add_line_drawing(bundle: Path) -> Path:
+    """Give the bundle a generator whose pictures are sums of those that it knows."""
+    nodes = [
         helper.make_node("MatMul", ["latent", "drawn"], ["lines"]),
         helper.make_node("Reshape", ["lines", "pixels"], ["open"]),
         helper.make_node("Clip", ["open", "black", "white"], ["image"]),
@@ -290,6 +275,23 @@ def _steps_of_lines() -> list[onnx.NodeProto]:
         helper.make_node("Add", ["slope_caption", "slope_picture"], ["half"]),
         helper.make_node("Add", ["half", "half"], ["slope"]),
     ]
+    weights = {
+        "drawn": DRAWN,
+        "back": np.ascontiguousarray(DRAWN.T),
+        "pixels": np.array([-1, 3, PX, PX]),
+        "black": np.array(-1, np.float32),
+        "white": np.array(1, np.float32),
+        "one": np.array([1]),
+        "whole": np.array(1, np.float32),
+    }
+    step = model(
+        "edit",
+        nodes,
+        weights,
+        (LATENT, SENTENCE, Tensor("strength", "float32", ("B",)), replace(IMAGE, name="picture")),
+        (Tensor("loss", "float32", ("B",)), replace(LATENT, name="slope"), IMAGE),
+    )
+    return add_editing(bundle, telling_graph(), step)
 
 
 def model(
