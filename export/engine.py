@@ -53,12 +53,14 @@ def build(
         _use_dla(library, builder, config, limits.dla)
     config.clear_flag(library.BuilderFlag.TF32)  # it rounds to 10 bits
     _tell_shapes(builder, config, profiles)
-    learnt = config.create_timing_cache(timings)
-    config.set_timing_cache(learnt, ignore_mismatch=False)
+    learnt = None
+    if library.__name__ != "tensorrt_rtx":  # which measures nothing, and warns of timings
+        learnt = config.create_timing_cache(timings)
+        config.set_timing_cache(learnt, ignore_mismatch=False)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise _cannot(_last(log))
-    return bytes(engine), bytes(learnt.serialize())
+    return bytes(engine), bytes(learnt.serialize()) if learnt else b""
 
 
 def run(library: Any, engine: bytes, graph: Graph, feeds: Arrays, profile: int) -> Arrays:

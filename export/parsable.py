@@ -8,6 +8,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import Any
 
 import numpy as np
 import onnx
@@ -53,7 +54,7 @@ class _Writer:
         self.constants: list[TensorProto] = []
         self._numbers = count()
 
-    def __call__(self, kind: str, *inputs: str, **attributes: int | Sequence[int]) -> str:
+    def __call__(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"parsable_{next(self._numbers)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name

@@ -95,7 +95,8 @@ def build(bundle: Bundle, library: Any, limits: Limits) -> Iterator[Built]:
             f"{bundle.name}-{graph.role}", key(bundle, graph, library, limits), "*.engine"
         )
         shelf.publish({f"{graph.role}.engine": made})
-        timings.publish({"builder.timing": learnt})
+        if learnt:
+            timings.publish({"builder.timing": learnt})
         yield Built(graph.role, shelf.folder / f"{graph.role}.engine", len(made), worst)
 
 

@@ -123,7 +123,7 @@ def test_an_old_tensorrt_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def library(*, accelerators: int = 0) -> Any:
     """What a builder is told can be asked of it."""
-    found = MagicMock()
+    found = MagicMock(__name__="tensorrt")
     found.ILogger = type("ILogger", (), {"Severity": SimpleNamespace(ERROR=1)})
     found.NetworkDefinitionCreationFlag.STRONGLY_TYPED = 3
     builder = found.Builder.return_value
