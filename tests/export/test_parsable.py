@@ -52,7 +52,7 @@ def is_read(model: onnx.ModelProto) -> bool:
     return "Resize" not in kinds and (not of_levels or readers == ["Cast"])
 
 
-@pytest.mark.parametrize(("old", "new"), product(SIZES, SIZES), ids=str)
+@pytest.mark.parametrize(("old", "new"), list(product(SIZES, SIZES)), ids=str)
 def test_bilinear_resizing_gives_what_pytorch_gives(
     old: tuple[int, int], new: tuple[int, int]
 ) -> None:
@@ -63,7 +63,7 @@ def test_bilinear_resizing_gives_what_pytorch_gives(
     np.testing.assert_allclose(run(model, image), wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize(("old", "new"), product(SIZES, SIZES), ids=str)
+@pytest.mark.parametrize(("old", "new"), list(product(SIZES, SIZES)), ids=str)
 def test_levels_are_resized_to_levels(old: tuple[int, int], new: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (2, 3, *old), np.uint8)
     plain = resize(TensorProto.UINT8, "cubic", new)
