@@ -27,7 +27,7 @@ def both_plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -
     latent = bundle.Tensor("latent", "float32", ("B", sizes.style_size))
     telling = Telling(trained.networks, sizes).eval()
     step = Step(stylegan2.generator_of(trained), telling.eye, sizes).eval()
-    examples = Examples(trained, telling, step.seen, sentences)
+    examples = Examples(trained, telling, step, sentences)
     maps = [
         bundle.Tensor(name, "float32", ("B", *each.shape[1:]))
         for name, each in list(examples.told(1, "mixed").items())[1:]
@@ -64,8 +64,7 @@ class Examples:
 
     trained: Trained
     telling: nn.Module
-    seen: tuple[str, ...]
-    """Names of the maps."""
+    step: "Step"
     sentences: Callable[[int, Captions], Tensor]
 
     def pictures(self, batch: int, kind: Captions) -> Tensors:
@@ -82,16 +81,17 @@ class Examples:
     def told(self, batch: int, kind: Captions) -> dict[str, Tensor]:
         with torch.no_grad():
             found = self.telling(**self.pictures(batch, kind))
-        return dict(zip(("latent", *self.seen), found, strict=True))
+        return dict(zip(("latent", *self.step.seen), found, strict=True))
 
     def beginnings(self, batch: int, kind: Captions) -> Tensors:
-        return {
+        found = {
             "picture": self.pictures(batch, kind)["image"],
             **self.told(batch, kind),
             "sentence": self.sentences(batch, kind),
             "start": draws(batch, self.trained.sizes.style_size, stream=3),
             "strength": torch.linspace(0.0, 1.0, batch + 1)[1:],
         }
+        return {name: found[name] for name in self.step.inputs}
 
 
 class Telling(nn.Module):
