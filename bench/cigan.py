@@ -96,7 +96,7 @@ def compare_steps(rounds: int) -> None:
         Pass(step.module),
         inputs=(latent,),
         outputs=tuple(TensorOf(f"out_{n}", "float32", shape) for n, shape in enumerate(shapes)),
-        examples=step.examples,
+        examples=lambda batch, kind: {"latent": step.examples(batch, kind)["latent"]},
         rewrite=latents.ungrouped,
     )
     medians = interleaved({"a pass": graphs([once]), "a step": graphs([step])}, 1, rounds)
