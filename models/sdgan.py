@@ -190,11 +190,9 @@ class RefiningStage(nn.Module):
 class Generator(attngan.Generator):
     """Draw captions. Shapes as in AttnGAN's."""
 
-    first: FirstStage  # type: ignore[assignment]  # it takes the text, too
-
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.first = FirstStage(settings)
+        self.add_module("first", FirstStage(settings))  # takes the text, too
         self.refine = nn.ModuleList(RefiningStage(settings) for _ in self.refine)
 
     def forward(
@@ -202,7 +200,7 @@ class Generator(attngan.Generator):
     ) -> attngan.Drawn:
         text = EncodedText(sentence, words, mask)
         condition, mean, log_variance = self.condition(sentence, detail)
-        hidden = [self.first(condition, noise, text)]
+        hidden = [self.get_submodule("first")(condition, noise, text)]
         attentions = []
         for refine in self.refine:
             larger, attention = refine(hidden[-1], text)

@@ -162,7 +162,8 @@ def _safetensors(path: Path) -> Checkpoint:
     try:
         file = safe_open(path, framework="pt")
         entries = {}
-        for name in file.keys():  # noqa: SIM118 - it is no dictionary
+        names = file.keys()  # which are all that can be iterated
+        for name in names:
             part = file.get_slice(name)
             shape, dtype = tuple(part.get_shape()), SAFE_DTYPES.get(part.get_dtype())
             if dtype is None:
