@@ -54,4 +54,5 @@ def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
         seen = Resources()
         seen.feed(page.read_text(encoding="utf-8"))
         assert seen.found, page
-        assert not [each for each in seen.found if "//" in each], page
+        asked = [each for each in seen.found if not each.startswith("data:")]
+        assert not [each for each in asked if "//" in each], page
