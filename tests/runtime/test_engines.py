@@ -112,6 +112,34 @@ def test_shapes_are_told_so_that_longer_captions_build_nothing(tiny: Bundle, bui
     assert options["trt_profile_max_shapes"] == "tokens:16x12"
 
 
+@pytest.mark.parametrize(
+    ("precision", "wanted"),
+    [
+        ("fp16", {"trt_fp16_enable": "1"}),
+        ("int8", {"trt_int8_enable": "1"}),
+        ("fp32", {}),
+        ("fp16-stored", {}),  # it computes in float32
+    ],
+)
+def test_tensorrt_computes_in_the_precision_of_the_graph(
+    tiny: Bundle, build: Build, precision: str, wanted: dict[str, str]
+) -> None:
+    graphs = tuple(replace(each, precision=precision) for each in tiny.manifest.graphs)
+    start(replace(tiny, manifest=replace(tiny.manifest, graphs=graphs)))
+    (_, options), *_ = build.asked[0]
+    names = {"trt_fp16_enable", "trt_int8_enable"}
+    assert {name: options[name] for name in names & options.keys()} == wanted
+    assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"]
+
+
+def test_where_memory_is_low_tensorrt_and_cuda_take_little(tiny: Bundle, build: Build) -> None:
+    open_session(tiny, "generator", device="tensorrt", low_memory=True)
+    (_, options), (_, cuda), _ = build.asked[0]
+    assert options["trt_max_workspace_size"] == str(2**28)
+    assert options["trt_context_memory_sharing_enable"] == "1"
+    assert cuda["arena_extend_strategy"] == "kSameAsRequested"
+
+
 def test_pictures_that_are_looked_at_may_have_any_size_up_to_a_bound(tiny: Bundle) -> None:
     picture = replace(bundles.IMAGE, shape=("B", 3, "H", "W"))
     graph = replace(tiny.graph("generator"), role="image", inputs=(picture,))
