@@ -60,7 +60,7 @@ def load(system: str, files: Files) -> Trained:
             with the others.
     """
     published = _published(system)
-    given, files = files, _found(system, published, files)
+    given, files = files, _unfolded(system, published, files)
     _check_given(system, published, files)
     models: Any = import_module(f"t2i.models.{system}")
     found = {
@@ -91,7 +91,7 @@ def load(system: str, files: Files) -> Trained:
     return Trained(run, sizes, networks, tokenizer, official=True, pixels=published.pixels)
 
 
-def _found(system: str, published: Published, files: Files) -> Files:
+def _unfolded(system: str, published: Published, files: Files) -> Files:
     """The files themselves, where a folder of them is given.
 
     Raises:
