@@ -93,6 +93,7 @@ def _trained(system: str, run: Path | None, given: Given) -> "Trained":
 
 def _official(system: str, given: Given) -> "Trained":
     from t2i.export.official import load
+    from t2i.export.official.published import Files
 
     if given.weights is None:
         raise UsageError("official files begin with --weights", hint="add --weights FILE")
@@ -102,7 +103,7 @@ def _official(system: str, given: Given) -> "Trained":
         "image-weights": given.image_weights,
     }
     there = {role: path for role, path in weights.items() if path}
-    return load.load(system, load.Files(there, given.vocabulary, load.parsed(given.changes)))
+    return load.load(system, Files(there, given.vocabulary, load.parsed(given.changes)))
 
 
 def bundle(wanted: "Request", where: Where, limits: Limits | None = None) -> None:

@@ -152,7 +152,7 @@ def export(
     with terminal.explaining_errors():
         precision = _precision(fp32=fp32, fp16=fp16, int8=int8)
         limits = Limits(dla, memory_mb)
-        _refuse_limits(limits, precision, tensorrt=tensorrt)
+        _refuse_limits(limits, tensorrt=tensorrt)
         _require_packages(*(ONNX if bundle and single_file else TORCH))
         from t2i.export import actions  # after parsing: --help must not wait for torch
 
@@ -199,16 +199,11 @@ def _precision(*, fp32: bool, fp16: bool, int8: bool) -> "Precision | None":
     return "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
 
 
-def _refuse_limits(limits: Limits, precision: "Precision | None", *, tensorrt: bool) -> None:
+def _refuse_limits(limits: Limits, *, tensorrt: bool) -> None:
     if not tensorrt and limits != Limits():
         raise UsageError(
             "--dla and --memory-mb are of the engines of TensorRT",
             hint="pass --tensorrt too, or leave them out",
-        )
-    if tensorrt and precision == "int8":
-        raise UsageError(
-            "TensorRT does not know the matrices of eight bits of --int8",
-            hint="build engines with --fp16",
         )
 
 

@@ -74,9 +74,9 @@ class Shelf:
             for name, data in files.items():
                 (draft / name).write_bytes(data)
             (draft / RECORD).write_bytes(_dumps(record))
-            if self.folder.exists():
-                self.folder.rename(aside / "replaced")
             try:
+                with contextlib.suppress(FileNotFoundError):
+                    self.folder.rename(aside / "replaced")
                 draft.rename(self.folder)
             except OSError:
                 if not self.read():  # another process was sooner: what it made is as good

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from t2i.runtime import card, providers
+from t2i.runtime import card, memory, providers
 from t2i.runtime.archives import AGAIN
 from t2i.runtime.bundle import Bundle, Graph, Tensor
 from t2i.runtime.captured import Captured
@@ -143,7 +143,7 @@ def open_session(
     Args:
         device: `auto` takes the best on which the graph really starts.
         threads: None for as many as this process may use.
-        low_memory: give memory back after each run.
+        low_memory: give memory back after each run, and keep weights as small as they are stored.
         quick: for one picture: starts sooner, then runs slower.
 
     Raises:
@@ -160,7 +160,11 @@ def open_session(
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = threads or usable_threads()
     options.enable_cpu_mem_arena = not (low_memory or quick)
-    if quick:
+    if low_memory:
+        memory.return_what_is_freed()
+    # Else weights that are stored as fp16 are widened once, when the session starts. What runs once
+    # a token is worth the memory, and eight bits are only computed with where they are optimised.
+    if (quick or (low_memory and graph.role != "step")) and graph.precision != "int8":
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if graph.precision != "int8":
         # Weights that are merely stored as int8 are unfolded once, not on every run.

@@ -43,7 +43,11 @@ def lines(record: dict[str, Any]) -> list[str]:
     for table in record["tables"]:
         told.append(f"  {table['name'] or 'weights'}: {table['told']}")
         told += [f"    {wrong}" for wrong in table["wrong"]]
-        told += [f"    t2i-export {system} --{role} FILE" for system, role in table["for"]]
+        for system, role in table["for"]:
+            folder = PUBLISHED[system].folder
+            told.append(
+                f"    t2i-export {system} " + ("--weights FOLDER" if folder else f"--{role} FILE")
+            )
     return told
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from t2i.export.official import pickles
 from t2i.export.official.natures import explained, nature_of
 from t2i.export.official.published import PUBLISHED_WORDS, Reads
+from t2i.runtime.asciipairs import ascii_pair_tokenizer
 from t2i.runtime.bytepairs import byte_pair_tokenizer, official_merges
 from t2i.runtime.errors import ExportError
 from t2i.runtime.runs import TextSettings
@@ -21,11 +22,12 @@ from t2i.runtime.text import (
 FROM_FILES: dict[Reads, str] = {
     "words": "captions.pickle",
     "pairs": "bpe_simple_vocab_16e6.txt.gz",
+    "pieces": "vocab.json",
 }
 """What the file is called from which a vocabulary is read; the alphabet is known."""
 WORDS = 25
 """Most words of a caption, as many as AttnGAN's code keeps of one at evaluation (CUB)."""
-LETTERS = 201
+LETTERS, PIECES = 201, 64
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ def read(reads: Reads, path: Path | None, length: int | None) -> Vocabulary | No
         return None
     if reads == "words":
         return Vocabulary(tokenizer_of(read_words(path)), TextSettings(length or WORDS, "drop"))
+    if reads == "pieces":  # which lie beside each other
+        with explained(path):
+            merged = path.with_name("merges.txt").read_bytes()
+            tokenizer = ascii_pair_tokenizer(path.read_bytes(), merged)
+        return Vocabulary(tokenizer, TextSettings(length or PIECES, "keep"))
     with explained(path):
         merges = official_merges(path.read_bytes())
     return Vocabulary(byte_pair_tokenizer(merges), TextSettings(length or len(merges), "keep"))

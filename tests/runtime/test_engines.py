@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from collections import namedtuple
@@ -110,6 +112,34 @@ def test_shapes_are_told_so_that_longer_captions_build_nothing(tiny: Bundle, bui
     assert options["trt_profile_min_shapes"] == "tokens:1x1"
     assert options["trt_profile_opt_shapes"] == "tokens:4x12"
     assert options["trt_profile_max_shapes"] == "tokens:16x12"
+
+
+@pytest.mark.parametrize(
+    ("precision", "wanted"),
+    [
+        ("fp16", {"trt_fp16_enable": "1"}),
+        ("int8", {"trt_int8_enable": "1"}),
+        ("fp32", {}),
+        ("fp16-stored", {}),  # it computes in float32
+    ],
+)
+def test_tensorrt_computes_in_the_precision_of_the_graph(
+    tiny: Bundle, build: Build, precision: str, wanted: dict[str, str]
+) -> None:
+    graphs = tuple(replace(each, precision=precision) for each in tiny.manifest.graphs)
+    start(replace(tiny, manifest=replace(tiny.manifest, graphs=graphs)))
+    (_, options), *_ = build.asked[0]
+    names = {"trt_fp16_enable", "trt_int8_enable"}
+    assert {name: options[name] for name in names & options.keys()} == wanted
+    assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"]
+
+
+def test_where_memory_is_low_tensorrt_and_cuda_take_little(tiny: Bundle, build: Build) -> None:
+    open_session(tiny, "generator", device="tensorrt", low_memory=True)
+    (_, options), (_, cuda), _ = build.asked[0]
+    assert options["trt_max_workspace_size"] == str(2**28)
+    assert options["trt_context_memory_sharing_enable"] == "1"
+    assert cuda["arena_extend_strategy"] == "kSameAsRequested"
 
 
 def test_pictures_that_are_looked_at_may_have_any_size_up_to_a_bound(tiny: Bundle) -> None:
@@ -325,11 +355,13 @@ def test_two_that_build_at_once_both_finish_and_leave_one_whole_engine(
 def test_who_comes_too_late_leaves_what_is_there(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if another process published between the look and the rename."""
+    """As if another process published once the place was clear."""
     shelf = Shelf("generator", {"bundle": "b"}, "*")
     rename = Path.rename
 
     def late(path: Path, target: Path) -> Path:
+        if target != shelf.folder:
+            return rename(path, target)
         monkeypatch.setattr(Path, "rename", rename)
         shelf.publish({"x.engine": b"theirs"})
         return rename(path, target)
@@ -337,6 +369,69 @@ def test_who_comes_too_late_leaves_what_is_there(
     monkeypatch.setattr(Path, "rename", late)
     shelf.publish({"x.engine": b"ours"})
     assert shelf.read() == {"x.engine": b"theirs"}
+
+
+PUBLISHER = """
+import sys
+from t2i.runtime.engines import Shelf
+shelf = Shelf("generator", {"bundle": "b"}, "*")
+for _ in range(100):
+    shelf.publish({"x.engine": sys.argv[1].encode() * 1000})
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_publish_at_once_all_finish_and_nobody_reads_a_part(home: Path) -> None:
+    names = ("a", "b", "c")
+    shelf = Shelf("generator", {"bundle": "b"}, "*")
+    running = [subprocess.Popen([sys.executable, "-c", PUBLISHER, name]) for name in names]
+    whole: list[engines.Files] = [{"x.engine": name.encode() * 1000} for name in names]
+    while any(each.poll() is None for each in running):
+        assert shelf.read() in ({}, *whole)
+    assert [each.returncode for each in running] == [0, 0, 0]
+    assert shelf.read() in whole
+    assert left_over() == []
+
+
+BUILDER = """
+import os, sys, time
+import pytest
+from cards import Build, use
+from pathlib import Path
+from t2i.runtime import card
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.sessions import open_session
+
+class Waits(Build):
+    def _use_cache(self, folder):
+        super()._use_cache(folder)
+        here = Path(sys.argv[2]) / str(os.getpid())
+        here.touch()
+        while len(list(here.parent.iterdir())) < 2:  # both are building now
+            time.sleep(0.01)
+
+with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(card, "find", lambda: card.Card("Orin", "8.7", 12060))
+    patch.setattr(card, "tensorrt", lambda: "10.9.0")
+    build = use(patch, Waits(("tensorrt", "cuda", "cpu")))
+    session = open_session(Bundle.load(Path(sys.argv[1])), "generator", device="tensorrt")
+    assert (session.device, len(build.built)) == ("tensorrt", 1)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_that_build_the_same_engine_both_finish(
+    tiny: Bundle, tiny_bundle: Path, build: Build, tmp_path: Path
+) -> None:
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    command = [sys.executable, "-c", BUILDER, tiny_bundle, meeting]
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    both = [subprocess.Popen(command, env=os.environ | paths) for _ in range(2)]
+    assert [each.wait(timeout=60) for each in both] == [0, 0]
+    start(tiny)  # a third one finds a whole engine
+    assert (build.built, build.loaded) == ([], [b"engine 1"])
+    assert left_over() == []
 
 
 def test_a_shelf_that_cannot_be_written_says_so(home: Path) -> None:

@@ -72,7 +72,8 @@ def test_a_gigabyte_is_told_in_a_moment_and_not_read(
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -14,7 +14,8 @@ from official_files import refused, save, typed
 from torch import Tensor
 
 from t2i.export.official.inspection import inspect
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.sessions import open_session
 

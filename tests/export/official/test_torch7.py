@@ -13,8 +13,9 @@ from official_files import State, official_state, refused, save
 from torch import Tensor
 
 from t2i.export.official.inspection import inspect
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
 from t2i.export.official.natures import Damaged
+from t2i.export.official.published import Files
 from t2i.export.official.torch7 import Torch7
 from t2i.models import stackgan1
 
