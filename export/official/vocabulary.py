@@ -106,15 +106,22 @@ def read_words(path: Path) -> list[str]:
             if head.startswith(PICKLE):
                 raise
             value = None  # it is something else
+    if (listed := words_in(value)) is not None:
+        return listed
+    raise ExportError(
+        f"{path} is no vocabulary: captions of two splits, words by id, and ids by word",
+        hint="pass the captions.pickle that was published with the text encoder",
+    )
+
+
+def words_in(value: Any) -> list[str] | None:
+    """The same of what a pickle holds; None where that is something else."""
     match value:
         case [_, _, dict() as words, dict() as ids]:
             listed = [words.get(place) for place in range(len(words))]
             if listed and all(_agree(place, word, ids) for place, word in enumerate(listed)):
                 return [str(word) for word in listed]
-    raise ExportError(
-        f"{path} is no vocabulary: captions of two splits, words by id, and ids by word",
-        hint="pass the captions.pickle that was published with the text encoder",
-    )
+    return None
 
 
 def tokenizer_of(words: list[str]) -> bytes:

@@ -17,6 +17,8 @@ from official_files import refused, save, save_legacy, save_words
 from t2i.export.official.vocabulary import read_words
 from t2i.runtime.errors import ExportError
 
+from t2i.export.official import pickles
+
 STATE = {"conv.weight": torch.arange(12.0).reshape(3, 4), "conv.bias": torch.zeros(3)}
 Make = Callable[[Path], object]
 
@@ -253,6 +255,16 @@ def test_a_file_that_is_no_checkpoint_is_named_for_what_it_is(kind: str, tmp_pat
     make(file)
     assert said in refused("--inspect", file)
     assert said in refused("stylegan2", f"--weights={file}")
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_more_values_than_a_checkpoint_has_are_not_read(
+    protocol: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pickles, "LARGEST_BYTES", 10_000)
+    file = tmp_path / "netG.pth"
+    file.write_bytes(pickle.dumps([None] * 20_000, protocol))
+    assert "lists more than any checkpoint does" in refused("--inspect", file)
 
 
 def test_every_byte_that_is_lost_is_missed(tmp_path: Path) -> None:
