@@ -14,10 +14,9 @@ import pytest
 import torch
 from official_files import refused, save, save_legacy, save_words
 
+from t2i.export.official import pickles
 from t2i.export.official.vocabulary import read_words
 from t2i.runtime.errors import ExportError
-
-from t2i.export.official import pickles
 
 STATE = {"conv.weight": torch.arange(12.0).reshape(3, 4), "conv.bias": torch.zeros(3)}
 Make = Callable[[Path], object]
