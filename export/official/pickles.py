@@ -10,7 +10,7 @@ import io
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import torch
 
@@ -130,8 +130,15 @@ def load_behind_magic(file: BinaryIO) -> tuple[Any, dict[str, Storage], list[str
 class _Unpickler(pickle._Unpickler):
     """In Python, not C, whose table of what was read before is as long as the file says.
 
-    Finds nothing by name but what is listed below.
+    Finds nothing by name but what is listed below. Bytes that can be changed, which checkpoints
+    have none of, are refused: room for them is made before any is read.
     """
+
+    dispatch: ClassVar[Any] = {
+        code: read
+        for code, read in pickle._Unpickler.dispatch.items()
+        if code != pickle.BYTEARRAY8[0]
+    }
 
     def __init__(self, file: Reader, encoding: str) -> None:
         super().__init__(file, encoding=encoding)
