@@ -26,6 +26,8 @@ MOST_PIXELS = 2**26
 NAME_LENGTH = 60
 TEXT_LENGTH = 10_000  # characters of a caption kept in a picture
 FRAME_MS = 150  # of an animation
+ASIDE = ".*.part"
+"""Names of what is being written; what was killed meanwhile leaves one behind."""
 # Names that Windows gives to devices, in every folder and with every ending.
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\..*)?")
 

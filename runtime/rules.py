@@ -46,6 +46,7 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _graphs,
         _text,
         _drawing,
+        _matching,
         _inverting,
         _editing,
         _reading,
@@ -215,6 +216,18 @@ def _wiring(manifest: "Manifest", generator: "Graph", text: "Graph | None") -> I
             yield f"generator: nothing provides its input {name!r}"
         elif offered[name] != (tensor.dtype, tensor.shape[1:]):
             yield f"generator: its input {name!r} differs from what provides it"
+
+
+def _matching(manifest: "Manifest") -> Iterator[str]:
+    """What compares pictures with captions makes vectors of one length of both."""
+    graphs = {graph.role: graph for graph in manifest.graphs}
+    if manifest.pipeline != "score" or not {"text", "image"} <= graphs.keys():
+        return
+    sentence = _described(graphs["text"].outputs).get("sentence", ("", ()))
+    code = _described(graphs["image"].outputs).get("code")
+    whole = len(sentence[1]) == 2 and isinstance(sentence[1][1], int)
+    if sentence != code or sentence[0] != "float32" or not whole:
+        yield "text: its `sentence` and the image graph's `code` are not both float32 (B, E)"
 
 
 def _inverting(manifest: "Manifest") -> Iterator[str]:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import weakref
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -30,6 +31,12 @@ LISTS = (".txt", ".lst")
 LARGEST_BYTES = 2**28
 """Of one picture in an archive."""
 KINDS = "a folder, a .zip or .tar of pictures, shards such as data-{000..099}.tar, or a list (.txt)"
+DAMAGED = (
+    *(OSError, EOFError, RuntimeError, ValueError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error),
+)
+"""What reading an archive may end in. RuntimeError: encrypted; NotImplementedError, one of them:
+packed as nobody does."""
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -227,8 +234,7 @@ class Zip(Archive):
         try:
             with reaching(self.path), archive.open(name) as stream:
                 return stream.read(LARGEST_BYTES)
-        # RuntimeError: encrypted; NotImplementedError, one of them: packed as nobody does.
-        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise _unreadable(self.where(name), error) from error
 
 
@@ -273,7 +279,7 @@ def open_archive(path: Path) -> Mapping[str, Callable[[], bytes]]:
     archive = Zip(path) if path.suffix.lower() == ".zip" else Tar(path)
     try:
         return dict(archive.members())
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile) as error:
+    except DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or "it ends too early"
         raise ScoreError(f"{path} cannot be read: {reason}", hint=f"pass {KINDS}") from error
 
@@ -294,7 +300,7 @@ def _read(path: Path, where: str) -> bytes:
             return path.read_bytes()
     except FileNotFoundError as error:
         raise PictureError(f"{where} does not exist", hint="check its name") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a list may name what no file can be called
         raise _unreadable(where, error) from error
 
 

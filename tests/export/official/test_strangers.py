@@ -199,6 +199,10 @@ FILES: dict[str, tuple[Make, str]] = {
         lambda path: path.write_bytes(b"\x80\x04\x8e" + struct.pack("<Q", TERABYTES) + b"ha"),
         "ends too early",
     ),
+    "10 TB of bytes that can be changed": (
+        lambda path: path.write_bytes(b"\x80\x05\x96" + struct.pack("<Q", TERABYTES)),
+        "no pickle",
+    ),
     "a memo of 4 billion": (
         lambda path: path.write_bytes(b"\x80\x02Nr\xff\xff\xff\xff."),
         "no tensors by name",
@@ -264,6 +268,18 @@ def test_more_values_than_a_checkpoint_has_are_not_read(
     file = tmp_path / "netG.pth"
     file.write_bytes(pickle.dumps([None] * 20_000, protocol))
     assert "lists more than any checkpoint does" in refused("--inspect", file)
+
+
+def test_numbers_of_a_name_that_is_no_text_are_damaged(tmp_path: Path) -> None:
+    """The name before the numbers themselves, which the table of contents does not repeat."""
+    data = bytearray(save(STATE, tmp_path / "net.pth").read_bytes())
+    name = data.index(b"/data/0")
+    header = data.rindex(b"PK\3\4", 0, name)
+    data[header + 7] |= 8  # the names are UTF-8
+    data[name] = 0xFF
+    (tmp_path / "net.pth").write_bytes(data)
+    kept = f"--save-weights={tmp_path / 'kept.safetensors'}"
+    assert "not those that were written" in refused(f"--weights={tmp_path / 'net.pth'}", kept)
 
 
 def test_every_byte_that_is_lost_is_missed(tmp_path: Path) -> None:
