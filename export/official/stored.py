@@ -66,7 +66,7 @@ class Storage:
         """
         data = torch.empty(self.size, dtype=self.dtype)
         if self.size:
-            room = memoryview(data.view(torch.uint8).numpy())
+            room = data.view(torch.uint8).numpy().data
             while room:  # piece by piece: archives hand out copies
                 if not (read := file.readinto(room[:PIECE_BYTES])):
                     raise Damaged("it ends too early")
