@@ -48,14 +48,14 @@ class Where:
     force: bool
     as_json: bool
 
-    def file(self, name: str) -> Path:
-        """Path of a single file.
+    def file(self, name: str, ending: str = ".onnx") -> Path:
+        """Path of a single file, or of one of another ending.
 
         Raises:
             ExportError: there is something that may not be replaced.
         """
         asked = self.out or Path(name)
-        path = asked.with_name(asked.name.removesuffix(".onnx") + ".onnx")
+        path = asked.with_name(asked.name.removesuffix(ending) + ending)
         if path.is_dir():
             raise ExportError(f"{path} is there already", hint="choose another place with --out")
         if path.exists() and not self.force:
@@ -215,6 +215,20 @@ def convert(file: Path, path: Path, *, force: bool) -> None:
 
     keeping.convert(file, path, force=force)
     terminal.report(f"wrote {path}", next=f"t2i-export --inspect {path}")
+
+
+def vectors(file: Path, where: Where) -> None:
+    """Write published vectors of captions as what `t2i-run` and trainings read."""
+    from t2i.export.official import embeddings
+
+    kept = embeddings.convert(file, where.file(file.resolve().stem, ".npz"))
+    if where.as_json:
+        terminal.print_json({**asdict(kept), "path": str(kept.path)})
+        return
+    terminal.report(
+        f"wrote {kept.path}: vectors of {kept.captions:,} captions, {kept.size:,} numbers each",
+        next=f"t2i-run --model stackgan --embeddings {kept.path} --captions FILE",
+    )
 
 
 def inspect(file: Path, *, as_json: bool) -> None:

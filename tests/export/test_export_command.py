@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -103,6 +104,24 @@ def test_weights_that_do_not_fit_are_refused(run: runs.Run) -> None:
     del weights["generator.condition.project.0.bias"]
     save_file(weights, run.weights)
     assert "condition.project.0.bias" in refused("attngan", f"--run={run.folder}")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"text_size": -8}, "no network of these sizes"),
+        ({"first_px": 0}, "cannot draw 0 px"),
+        ({"residuals": 10**6}, "larger than its weights"),
+        ({"condition_size": 10**30}, "larger than its weights"),
+        ({"condition_size": 4000}, "do not fit"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(run: runs.Run, sizes: Any, said: str) -> None:
+    """Before room is made for anything."""
+    recipe = run.folder / runs.RECIPE
+    told = json.loads(recipe.read_text())
+    recipe.write_text(json.dumps({**told, "network": {**told["network"], **sizes}}))
+    assert said in refused("attngan", f"--run={run.folder}")
 
 
 def test_a_vocabulary_of_another_run_is_refused(run: runs.Run) -> None:
