@@ -27,7 +27,8 @@ import typer
 from PIL import Image
 
 from bench.attngan import Way, interleaved
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 from t2i.export.publish import Request, export
 from t2i.models import inception
 from t2i.runtime import terminal

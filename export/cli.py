@@ -25,6 +25,7 @@ t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID
 t2i-export attngan --weights G.pth --text-weights T.pth --vocabulary captions.pickle   # official
 t2i-export --inspect netG_epoch_600.pth              # what a file is; writes nothing
 t2i-export --weights vgg16.pth --save-weights vgg16.safetensors   # what trainings read
+t2i-export --embeddings birds                        # a data set's vectors, by caption
 t2i-export attngan --single-file                     # one .onnx: captions in, pixels out
 t2i-export --bundle birds --single-file              # the same of a bundle that is there
 t2i-export mindalle --weights pretrained/dalle_bart_mini   # what min-dalle downloads
@@ -83,6 +84,12 @@ SaveWeights = Annotated[
 Inspect = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Say what a file of weights is, and stop.")
 ]
+Vectors = Annotated[
+    Path | None,
+    typer.Option(
+        "--embeddings", metavar="PATH", help="Write published vectors of captions: NAME.npz."
+    ),
+]
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
 Int8 = Annotated[
@@ -128,6 +135,7 @@ def export(
     changes: Changes = None,
     save_weights: SaveWeights = None,
     inspect: Inspect = None,
+    embeddings: Vectors = None,
     fp32: Fp32 = False,
     fp16: Fp16 = False,
     int8: Int8 = False,
@@ -144,7 +152,7 @@ def export(
     with terminal.explaining_errors():
         precision = _precision(fp32=fp32, fp16=fp16, int8=int8)
         limits = Limits(dla, memory_mb)
-        _refuse_limits(limits, precision, tensorrt=tensorrt)
+        _refuse_limits(limits, tensorrt=tensorrt)
         _require_packages(*(ONNX if bundle and single_file else TORCH))
         from t2i.export import actions  # after parsing: --help must not wait for torch
 
@@ -154,8 +162,16 @@ def export(
         source = actions.Source(system, run, given)
         if attention and not single_file:
             raise UsageError("--attention belongs to --single-file", hint="pass both, or neither")
+        others = (precision, bundle, save_weights, single_file, tensorrt)
+        if embeddings and (source != actions.Source() or any(others)):
+            raise UsageError(
+                "--embeddings makes a file of vectors, and no bundle",
+                hint=f"t2i-export --embeddings {embeddings}",
+            )
         if inspect:
             actions.inspect(inspect, as_json=as_json)
+        elif embeddings:
+            actions.vectors(embeddings, where)
         elif bundle and (source != actions.Source() or precision or single_file == tensorrt):
             raise UsageError(
                 "--bundle names a bundle that is there, and makes a single file or engines of it",
@@ -183,16 +199,11 @@ def _precision(*, fp32: bool, fp16: bool, int8: bool) -> "Precision | None":
     return "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
 
 
-def _refuse_limits(limits: Limits, precision: "Precision | None", *, tensorrt: bool) -> None:
+def _refuse_limits(limits: Limits, *, tensorrt: bool) -> None:
     if not tensorrt and limits != Limits():
         raise UsageError(
             "--dla and --memory-mb are of the engines of TensorRT",
             hint="pass --tensorrt too, or leave them out",
-        )
-    if tensorrt and precision == "int8":
-        raise UsageError(
-            "TensorRT does not know the matrices of eight bits of --int8",
-            hint="build engines with --fp16",
         )
 
 

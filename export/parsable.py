@@ -4,6 +4,7 @@
   old pixels in new ones, first across, then down. Of pictures in whole levels, either product is
   rounded to them, as ONNX Runtime and Pillow do.
 - Pictures in whole levels become float32 where they enter: TensorRT does nothing else with them.
+- Numbers of eight bits are signed, and zero at zero (`symmetric.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,13 +15,20 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from t2i.export.symmetric import make_symmetric
+
 LEVELS = (0.0, 255.0)
 
 
 def parsable(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that TensorRT reads."""
+    """A copy that TensorRT reads.
+
+    Raises:
+        ExportError: TensorRT reads nothing like it.
+    """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    make_symmetric(copy)
     graph = copy.graph
     inferred = onnx.shape_inference.infer_shapes(copy).graph
     kinds = {

@@ -91,7 +91,7 @@ def prepare(bundle: Bundle, *, attention: bool = False) -> Single:
 def _refused(bundle: Bundle, why: str) -> ExportError:
     return ExportError(
         f"{bundle.name} cannot be one file: it {why}",
-        hint="run the bundle itself: docs/architecture.md says what a host does",
+        hint="run the bundle itself: docs/bundle.md says what a host does",
     )
 
 

@@ -5,6 +5,7 @@ it was made of and for, and its hash. TensorRT-RTX, whose interface is the same,
 card on a machine that has none; it is taken where TensorRT is not installed.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -73,6 +74,7 @@ def build(bundle: Bundle, library: Any, limits: Limits) -> Iterator[Built]:
     Raises:
         ExportError: a graph cannot be built, or what is built differs from PyTorch.
         DeviceError: there is no card, or no such accelerator.
+        OSError: the cache cannot be written.
     """
     arrays = read_arrays(bundle.read(bundle.manifest.proof.file), bundle.manifest.proof.file)
     timings = Shelf("timings", _machine(library), "*.timing")
@@ -96,7 +98,8 @@ def build(bundle: Bundle, library: Any, limits: Limits) -> Iterator[Built]:
         )
         shelf.publish({f"{graph.role}.engine": made})
         if learnt:
-            timings.publish({"builder.timing": learnt})
+            with contextlib.suppress(OSError):  # they only save time
+                timings.publish({"builder.timing": learnt})
         yield Built(graph.role, shelf.folder / f"{graph.role}.engine", len(made), worst)
 
 

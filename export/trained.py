@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from t2i.export.official.kinds import OFFICIAL
-from t2i.export.official.table import FOLDERS, PUBLISHED
+from t2i.export.official.table import PUBLISHED
 from t2i.models import renames
 from t2i.models.catalog import CATALOG
 from t2i.runtime import runs
@@ -77,7 +77,7 @@ def find_run(system: str, folder: Path | None) -> runs.Run:
             hint=f"t2i-train {system} --resume, or export it as it is with --run {begun.folder}",
         )
     hint = f"train one first: t2i-train {system} --preset toy"
-    if system in PUBLISHED or system in FOLDERS:
+    if system in PUBLISHED:
         hint = f"pass official weights by --weights FILE, or {hint}"
     raise ExportError(
         f"there is no run of {system} in {runs.RUNS}, and none ships",

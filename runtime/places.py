@@ -35,11 +35,6 @@ def cache() -> Path:
     return _platform_folder("XDG_CACHE_HOME", ".cache", "Caches")
 
 
-def runs_home() -> Path:
-    """Trainings belong to the folder they are started in."""
-    return Path("runs")
-
-
 def bundles() -> list[Found]:
     """All bundles that a name leads to; of two with one name, the nearer."""
     found: dict[str, Found] = {}

@@ -86,8 +86,8 @@ def tensorrt(bundle: Bundle, graph: Graph, folder: Path | None, *, low_memory: b
 def tensorrt_in_parts(graph: Graph, *, low_memory: bool) -> Asked:
     """TensorRT for what it can read, CUDA for the rest."""
     options: Options = {}
-    if graph.precision == "fp16":
-        options["trt_fp16_enable"] = "1"
+    if graph.precision in ("fp16", "int8"):
+        options[f"trt_{graph.precision}_enable"] = "1"
     if low_memory:
         options |= {
             "trt_max_workspace_size": str(WORKSPACE_BYTES),

@@ -16,6 +16,7 @@ MANIFEST_BYTES = 2**20
 TOKENIZER_BYTES = 2**24
 FILE_BYTES = 2**26  # proof, preview, card
 GRAPH_BYTES = 2**31  # the format itself allows no more
+WEIGHTS_BYTES = 2**36  # of all graphs, beside them
 PICTURE_PX = range(4, 4097)
 TEXT_LENGTH = range(1, 1025)
 NOISE_DIMENSIONS = 2**24  # so many counters belong to one picture
@@ -80,6 +81,8 @@ def _files(manifest: "Manifest") -> Iterator[str]:
     for file in (manifest.proof, manifest.preview, manifest.card):
         if file:
             listed.append((file.file, file.sha256, file.bytes, FILE_BYTES))
+    if weights := manifest.weights:
+        listed.append((weights.file, weights.sha256, weights.bytes, WEIGHTS_BYTES))
     if manifest.text:
         listed.append((manifest.text.tokenizer, manifest.text.sha256, 1, TOKENIZER_BYTES))
     for name, sha256, size, limit in listed:

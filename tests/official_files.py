@@ -36,7 +36,7 @@ def official_state(network: nn.Module, table: Mapping[str, str]) -> State:
     for name, value in network.state_dict().items():
         official = renames.old_name(name, table)
         assert renames.new_name(official, table) == name
-        state[official] = torch.from_numpy(fill.fill(official, tuple(value.shape)))
+        state[official] = torch.as_tensor(fill.fill(official, tuple(value.shape)))
     return state
 
 

@@ -40,7 +40,10 @@ def train(
         list[str] | None,
         typer.Option("--with", metavar="NAME=RUN|FILE", help="A prerequisite to use."),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Start from this safetensors file.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Start from this safetensors file; sizes and words may lie beside it."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/SYSTEM/… by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

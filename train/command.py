@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from t2i.train.data.classes import holds_classes
 from t2i.train.data.settings import SPLITS
 from t2i.train.data.write import write
 from t2i.train.folder import next_folder, refuse_full
+from t2i.train.kept import Kept, beside, held
 from t2i.train.prerequisites import Found, Plan, check_given, plan
 from t2i.train.rehearsal import rehearse
 from t2i.train.settings import change, check_settings, listed
-from t2i.train.systems import preset_of, settings_type
+from t2i.train.systems import needed, preset_of, settings_type
 
 if TYPE_CHECKING:
     import torch
@@ -44,9 +46,15 @@ class Order:
     changes: tuple[str, ...] = ()
     """`--set`."""
 
+    @cached_property
+    def kept(self) -> Kept | None:
+        """What lies beside the weights to start from."""
+        return beside(self.weights, self.system)
+
     def settings(self) -> Any:
         """All settings of a new run."""
-        return self.changed(preset_of(self.system, self.preset or PRESET))
+        settings = preset_of(self.system, self.preset or PRESET)
+        return self.changed(self.kept.fitted(settings) if self.kept else settings)
 
     def changed(self, settings: Any) -> Any:
         if self.data is not None:
@@ -86,8 +94,17 @@ def _prepare(order: Order, device: "torch.device") -> "tuple[Plan, Dataset]":
     check_settings(settings.loop)
     check_given(order.system, order.given)
     refuse_full(order.out)
+    given = {**_held(order, settings), **order.given}
     dataset = data.open(settings.data, ready=False)
-    return plan(order.system, order.preset or PRESET, settings, order.given, dataset), dataset
+    return plan(order.system, order.preset or PRESET, settings, given, dataset), dataset
+
+
+def _held(order: Order, settings: Any) -> dict[str, Path]:
+    """Prerequisites that lie in the weights to start from."""
+    if not (order.weights and order.kept):
+        return {}
+    wanted = needed(order.system, settings).keys() - order.given.keys()
+    return {name: order.weights for name in wanted if held(name, order.weights, order.kept.recipe)}
 
 
 def _resume(order: Order, device: "torch.device") -> runs.Run:
@@ -113,6 +130,9 @@ def _resume(order: Order, device: "torch.device") -> runs.Run:
             f"{run.folder} was begun with other settings than this version knows: {error}",
             hint="start another run",
         ) from None
+    if settings.data.vocabulary:  # the file may be gone, and the run has a copy
+        words = replace(settings.data, vocabulary=str(run.folder / runs.TOKENIZER))
+        settings = replace(settings, data=words)
     wanted = Plan(order.system, recipe.preset, order.changed(settings), {})
     return training.resume(run, wanted, device)
 

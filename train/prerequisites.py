@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from t2i.runtime import runs
 from t2i.runtime.bundle import Need
 from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
-from t2i.runtime.records import RecordError, decode
-from t2i.train.files import sha256, write_whole
+from t2i.runtime.records import RecordError, decode, dumps, encode
+from t2i.train.files import sha256, write_tensors, write_whole
+from t2i.train.kept import held
 from t2i.train.systems import needed, needs_of, reads, recipe_of
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Found:
     weights: Path
     recipe: Path
     origin: str
+    within: Mapping[str, str] = field(default_factory=dict)
+    """Of weights of another system, which holds it: its networks, and what begins their names."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,12 @@ def _given(name: str, path: Path) -> Found:
             hint=f"pass the folder of a run of {name}, or its {runs.WEIGHTS}",
         )
     found = runs.read_recipe(recipe)
-    if found.system != name:
+    within = {} if found.system == name else held(name, weights, found)
+    if found.system != name and not within:
         raise UsageError(
             f"--with {name}={path}: this is a {found.system}", hint=f"pass a run of {name}"
         )
-    return Found(weights, recipe, str(path))
+    return Found(weights, recipe, str(path), within)
 
 
 def _trained(name: str, wanted: Any, dataset: "Dataset") -> Found | None:
@@ -149,8 +154,9 @@ def alike(recipe: runs.Recipe, wanted: Any, dataset: "Dataset") -> bool:
 def _essence(settings: Any) -> Any:
     neutral = {"sample_every": 0, "checkpoint_every": 1, "keep": 1, "threads": None}
     loop = replace(settings.loop, **neutral, workers=0, compile=False)
-    # Pictures may have been moved; `same_data` looks at what they are.
-    return replace(settings, loop=loop, data=replace(settings.data, folder=None))
+    # Files may have been moved; `same_data` looks at what they are.
+    data = replace(settings.data, folder=None, vocabulary=None)
+    return replace(settings, loop=loop, data=data)
 
 
 def described(dataset: "Dataset") -> dict[str, Any]:
@@ -173,31 +179,63 @@ def _name_of(system: str, settings: Any, otherwise: str) -> str:
     return otherwise
 
 
-def load(found: Found, name: str, dataset: "Dataset") -> Needed:
+def load(found: Found, name: str, dataset: "Dataset", wanted: Any) -> Needed:
     """Read weights that were found.
+
+    Args:
+        wanted: the settings that are wanted; official weights tell but a few of theirs.
 
     Raises:
         TrainingError: they are damaged, or were trained to read other words.
     """
-    recipe = runs.read_recipe(found.recipe)
+    recipe = _recipe(found, name)
     if reads(name) and recipe.data.get("vocabulary") != described(dataset)["vocabulary"]:
         raise TrainingError(
             f"{name} ({found.origin}) was trained with another vocabulary",
-            hint=f"leave out --with {name}=…, so that one is trained on these captions",
+            hint=f"leave out --with {name}=…, so that one is trained on these captions; or read "
+            f"captions by its words: --set vocabulary=FILE, its tokenizer.json",
         )
-    return Needed(read_state(found.weights), recipe, sha256(found.weights), found.origin)
+    recipe = replace(recipe, settings={**encode(wanted), **recipe.settings})
+    return Needed(_state(found), recipe, sha256(found.weights), found.origin)
 
 
 def bring(found: Found, name: str, run: Path) -> Need:
     """Copy weights into `RUN/needs/`, so that the run moves as one folder."""
     copy = _copy(run, name, found.origin)
     copy.weights.parent.mkdir(exist_ok=True)
-    write_whole(copy.weights, found.weights.read_bytes())
-    write_whole(copy.recipe, found.recipe.read_bytes())
+    if found.within:
+        write_tensors(copy.weights, _state(found))
+        write_whole(copy.recipe, dumps(_recipe(found, name)).encode())
+    else:
+        write_whole(copy.weights, found.weights.read_bytes())
+        write_whole(copy.recipe, found.recipe.read_bytes())
     return Need(sha256(copy.weights), found.origin)
 
 
-def load_brought(run: Path, needs: Mapping[str, Need], dataset: "Dataset") -> dict[str, Needed]:
+def _state(found: Found) -> "dict[str, Tensor]":
+    state = read_state(found.weights)
+    if not found.within:
+        return state
+    return {
+        f"{prefix}.{name.removeprefix(place)}": value
+        for prefix, start in found.within.items()
+        for name, value in state.items()
+        if name.startswith(place := f"{start}.")
+    }
+
+
+def _recipe(found: Found, name: str) -> runs.Recipe:
+    recipe = runs.read_recipe(found.recipe)
+    if not found.within:
+        return recipe
+    sizes = {each.name for each in fields(import_module(f"t2i.models.{name}").Settings)}
+    network = {key: value for key, value in recipe.network.items() if key in sizes}
+    return replace(recipe, system=name, settings={}, network=network)
+
+
+def load_brought(
+    run: Path, needs: Mapping[str, Need], dataset: "Dataset", wanted: Mapping[str, Any]
+) -> dict[str, Needed]:
     """Read the prerequisites that lie in a run folder.
 
     Raises:
@@ -211,7 +249,7 @@ def load_brought(run: Path, needs: Mapping[str, Need], dataset: "Dataset") -> di
                 f"{weights} is missing or not what the run began with",
                 hint=f"put the weights of {need.origin} there again, or start another run",
             )
-    return {name: load(each, name, dataset) for name, each in found.items()}
+    return {name: load(each, name, dataset, wanted[name]) for name, each in found.items()}
 
 
 def _copy(run: Path, name: str, origin: str) -> Found:

@@ -6,6 +6,7 @@ import torch
 
 from t2i.train.prerequisites import Found, Needed, Plan, load
 from t2i.train.recipe import Recipe
+from t2i.train.systems import needed
 from t2i.train.training import build, first_weights, record
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ def rehearse(plan: Plan, dataset: "Dataset") -> dict[str, int]:
 
 
 def _built(plan: Plan, dataset: "Dataset") -> Recipe:
+    wanted = needed(plan.system, plan.settings)
     needs = {
-        name: load(need, name, dataset) if isinstance(need, Found) else _fresh(need, dataset)
+        name: load(need, name, dataset, wanted[name])
+        if isinstance(need, Found)
+        else _fresh(need, dataset)
         for name, need in plan.needs.items()
     }
     return build(plan, dataset, needs, torch.device("cpu"))

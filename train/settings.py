@@ -47,7 +47,8 @@ def on_pictures_of(settings: Any, wanted: S) -> S:
     Both are settings of recipes. What else belongs to the data, such as sizes, stays its own.
     """
     seen, own = settings.data, wanted.data  # type: ignore[attr-defined]
-    return replace(wanted, data=replace(own, kind=seen.kind, folder=seen.folder))  # type: ignore[type-var]
+    same = replace(own, kind=seen.kind, folder=seen.folder, vocabulary=seen.vocabulary)
+    return replace(wanted, data=same)  # type: ignore[type-var]
 
 
 def check_settings(settings: LoopSettings) -> None:

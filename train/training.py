@@ -26,7 +26,7 @@ from t2i.train.prerequisites import (
     read_state,
 )
 from t2i.train.recipe import Recipe, Telling
-from t2i.train.systems import recipe_of
+from t2i.train.systems import needed, recipe_of
 
 if TYPE_CHECKING:
     from t2i.train.data.dataset import Dataset
@@ -54,7 +54,8 @@ def train(plan: Plan, start: Start) -> runs.Run:
     """
     found = {name: _have(name, need, plan, start) for name, need in plan.needs.items()}
     dataset = data.open(plan.settings.data)
-    needs = {name: load(each, name, dataset) for name, each in found.items()}
+    wanted = needed(plan.system, plan.settings)
+    needs = {name: load(each, name, dataset, wanted[name]) for name, each in found.items()}
     recipe = build(plan, dataset, needs, start.device)
     if start.weights is not None:
         begin_with(recipe, start.weights)
@@ -98,7 +99,9 @@ def resume(run: runs.Run, plan: Plan, device: torch.device) -> runs.Run:
                 f"the captions are not those that {run.folder} began with",
                 hint="give it the data it began with, or start another run",
             )
-        recipe = build(plan, dataset, load_brought(run.folder, run.recipe.needs, dataset), device)
+        wanted = needed(plan.system, plan.settings)
+        needs = load_brought(run.folder, run.recipe.needs, dataset, wanted)
+        recipe = build(plan, dataset, needs, device)
         folder = RunFolder(run.folder, record(plan, recipe, dataset, run.recipe.needs))
         keep_streams(folder, recipe, dataset, device)
         loop = Loop(recipe, dataset, plan.settings.loop, device, folder)
@@ -169,9 +172,10 @@ def begin_with(recipe: Recipe, path: Path) -> None:
     Tensors that the file does not hold stay as drawn; what has no place is named in a warning.
 
     Raises:
-        UsageError: nothing has a place, or a tensor has another shape.
+        UsageError: nothing has a place, a tensor has another shape, or one is another than that of
+            a prerequisite, which stays as it is.
     """
-    places = first_weights(recipe)
+    places, learning = first_weights(recipe), _learning(recipe)
     placed, strange = 0, []
     for name, value in read_state(path).items():
         meant = [name] if name in places else [each for each in places if each.endswith(f".{name}")]
@@ -184,7 +188,13 @@ def begin_with(recipe: Recipe, path: Path) -> None:
                 f"{path}: {name} is {tuple(value.shape)}, expected {tuple(place.shape)}",
                 hint="pass weights of the same sizes, or change the sizes with --set",
             )
-        place.copy_(value)
+        if place.data_ptr() in learning:
+            place.copy_(value)
+        elif not torch.allclose(place.cpu(), value, rtol=1e-2, atol=1e-3):  # may have been halves
+            raise UsageError(
+                f"{path}: {name} is another than in what this training needs",
+                hint="pass by --with what these weights were trained with",
+            )
         placed += 1
     if not placed:
         raise UsageError(
@@ -194,3 +204,9 @@ def begin_with(recipe: Recipe, path: Path) -> None:
     terminal.say(f"starting from {path}: {placed} of {len(places)} tensors")
     if strange:
         terminal.warn(f"{len(strange)} tensors of {path} have no place: {', '.join(strange[:3])} …")
+
+
+def _learning(recipe: Recipe) -> set[int]:
+    """Where the tensors of the players lie; others belong to prerequisites."""
+    networks = [player.networks for player in recipe.players.values()]
+    return {each.data_ptr() for network in networks for each in network.state_dict().values()}

@@ -54,6 +54,8 @@ def _check(path: Path, *others: Path, force: bool) -> None:
             f"--save-weights {path}: the name does not end in {WEIGHTS}",
             hint=f"pass --save-weights {path.with_suffix(WEIGHTS)}",
         )
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", hint="make it, or choose another")
     for file in (path, *others):
         if file.exists() and not force:
             raise UsageError(f"{file} is there already", hint="pass --force to replace it")

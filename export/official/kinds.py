@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +16,8 @@ from t2i.models import renames
 from t2i.runtime.errors import ExportError
 
 Shapes = Mapping[str, Shape]
-Role = Literal["weights", "text-weights", "image-weights"]
-"""The option of the command that takes a file."""
+Role = Literal["weights", "text-weights", "image-weights", "encoder", "detoker"]
+"""The option of the command that takes a file; the last two lie beside the first, in a folder."""
 NAMED = 3  # of what an error lists
 
 
@@ -40,6 +41,8 @@ class Kind:
     """What is asked of its shapes, where names do not tell it from others."""
     amended: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     """What is done to tensors of these names."""
+    lacking: Callable[[nn.Module], Mapping[str, Tensor]] = lambda network: {}
+    """Weights of ours that its files leave out, because they are always the same."""
     remark: Callable[[Shapes], str] = lambda shapes: ""
     """What else its shapes tell people, such as for which data it was made."""
     preset: Callable[[Shapes], str] = lambda shapes: OFFICIAL
@@ -86,7 +89,11 @@ class Recognised:
         """What it is, and its sizes, in a line."""
         if self.kind is None:
             return self.title
-        sizes = [f"{key} {value}" for key, value in self.sizes.items() if key != "vocabulary"]
+        sizes = [
+            f"{key} {value}"
+            for key, value in self.sizes.items()
+            if key != "vocabulary" and not isinstance(value, dict)
+        ]
         return ", ".join(filter(None, [self.title, self.kind.remark(self.bare), *sizes]))
 
     @property
@@ -187,6 +194,16 @@ class Renamed(Mapping[str, Tensor]):
 
     found: Recognised
     official: Mapping[str, str]
+    lacking: Mapping[str, Tensor] = field(default_factory=dict)
+    """What else the network has."""
+
+    def made_whole(self, network: nn.Module) -> "Renamed":
+        """With what its files leave out."""
+        assert self.found.kind is not None
+        whole = self.found.kind.lacking(network)
+        return replace(
+            self, lacking={name: each for name, each in whole.items() if name not in self.official}
+        )
 
     def check(self, network: nn.Module) -> None:
         """Compare their shapes with a network's; none is read.
@@ -200,10 +217,13 @@ class Renamed(Mapping[str, Tensor]):
             ours: torch.empty(official[name], device="meta") for ours, name in self.official.items()
         }
         shapes = {ours: tuple(self._amended(ours, each).shape) for ours, each in hollow.items()}
+        shapes |= {name: tuple(each.shape) for name, each in self.lacking.items()}
         with _naming(self.found.path):
             renames.check(network, shapes, self.found.kind.names)
 
     def __getitem__(self, name: str) -> Tensor:
+        if name in self.lacking:
+            return self.lacking[name]
         return self._amended(name, self.found.table[self.official[name]])
 
     def _amended(self, name: str, tensor: Tensor) -> Tensor:
@@ -212,7 +232,7 @@ class Renamed(Mapping[str, Tensor]):
         return amend(tensor) if amend else tensor
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.official)
+        return chain(self.official, self.lacking)
 
     def __len__(self) -> int:
-        return len(self.official)
+        return len(self.official) + len(self.lacking)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from torch import nn
 
 import t2i
 from t2i.export.official import vocabulary
-from t2i.export.official.kinds import OFFICIAL, Part, Recognised, Renamed, Role, choose, renamed
-from t2i.export.official.published import Published
-from t2i.export.official.table import FOLDERS, KINDS, PUBLISHED
+from t2i.export.official.kinds import OFFICIAL, Part, Recognised, Renamed, choose, renamed
+from t2i.export.official.published import Files, Published
+from t2i.export.official.table import KINDS, PUBLISHED
 from t2i.export.official.tables import open_checkpoint
 from t2i.export.trained import Trained, hollow
 from t2i.models import renames
@@ -23,16 +23,6 @@ from t2i.runtime import runs, terminal
 from t2i.runtime.bundle import Need
 from t2i.runtime.errors import ExportError, UsageError, did_you_mean
 from t2i.runtime.records import RecordError, decode, encode
-
-
-@dataclass(frozen=True)
-class Files:
-    """What the command was given."""
-
-    weights: Mapping[Role, Path]
-    vocabulary: Path | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """What no file tells, or is to be otherwise."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +58,8 @@ def load(system: str, files: Files) -> Trained:
         ExportError: a file cannot be read, holds the weights of something else, or does not go
             with the others.
     """
-    if system in FOLDERS:
-        return _folder(system, files)
     published = _published(system)
+    given, files = files, _unfolded(system, published, files)
     _check_given(system, published, files)
     models: Any = import_module(f"t2i.models.{system}")
     found = {
@@ -80,35 +69,43 @@ def load(system: str, files: Files) -> Trained:
     }
     for part, each in found.items():
         terminal.say(f"{files.weights[part.role]}: {each.told()}")
-    sizes = _sizes(models.Settings, published, files, found)
+    settings = _settings(published, files, found)
+    sizes = _sizes(models.Settings, settings)
     length = getattr(sizes, "length", None)
-    given = all(part in found for part in published.parts)  # else captions are vectors
-    words = vocabulary.read(published.reads if given else "nothing", files.vocabulary, length)
-    if words:
+    reads = all(part in found for part in published.parts)  # else captions are vectors
+    words = vocabulary.read(published.reads if reads else "nothing", files.vocabulary, length)
+    if words and not published.folder:  # whose files belong together
         encoder = files.weights.get("text-weights", files.weights["weights"])
         vocabulary.check(words, sizes.vocabulary, files.vocabulary, encoder)
     networks = _filled(models, sizes, {part.prefix: renamed(found[part]) for part in found})
     first = next(each for part, each in found.items() if part.role == "weights")
-    recipe = _recipe(system, first.preset, sizes, words, files)
+    data = {"weights": given.weights["weights"].name}
+    if words:
+        data["vocabulary"] = hashlib.sha256(words.tokenizer).hexdigest()
+    recipe = replace(
+        _recipe(system, sizes, words, files), preset=first.preset, settings=settings, data=data
+    )
     tokenizer = words.tokenizer if words else b""
     run = Official(first.path.parent, first.path, recipe, tokenizer)
     return Trained(run, sizes, networks, tokenizer, official=True, pixels=published.pixels)
 
 
-def _folder(system: str, files: Files) -> Trained:
-    """Of what is published as a folder, which `--weights` names."""
+def _unfolded(system: str, published: Published, files: Files) -> Files:
+    """The files themselves, where a folder of them is given.
+
+    Raises:
+        UsageError: there is more than the folder.
+        ExportError: one is missing in it.
+    """
+    if not published.folder:
+        return files
     folder = files.weights["weights"]
     if len(files.weights) > 1 or files.vocabulary or files.settings:
         raise UsageError(
             f"{system} is published as a folder, which tells everything",
             hint=f"leave out all but --weights {folder}",
         )
-    sizes, networks, words = FOLDERS[system](folder)
-    for network in networks.values():
-        network.eval().requires_grad_(requires_grad=False)
-    recipe = _recipe(system, OFFICIAL, sizes, words, files)
-    run = Official(folder.parent, folder / "decoder.pt", recipe, words.tokenizer)
-    return Trained(run, sizes, networks, words.tokenizer, official=True)
+    return published.folder(folder)
 
 
 def _filled(models: Any, sizes: Any, weights: Mapping[str, Renamed]) -> dict[str, nn.Module]:
@@ -119,11 +116,11 @@ def _filled(models: Any, sizes: Any, weights: Mapping[str, Renamed]) -> dict[str
     """
     empty = hollow(models, sizes)
     for prefix, each in weights.items():
-        each.check(empty[prefix])
+        each.made_whole(empty[prefix]).check(empty[prefix])
     built: dict[str, nn.Module] = models.networks(sizes)
     networks = {prefix: built[prefix] for prefix in weights}
     for prefix, network in networks.items():
-        renames.load(network, weights[prefix])
+        renames.load(network, weights[prefix].made_whole(network))
         network.eval().requires_grad_(requires_grad=False)
     return networks
 
@@ -191,12 +188,13 @@ def _listed(published: Published) -> str:
     return ", ".join(files)
 
 
-def _sizes(kind: Any, published: Published, files: Files, found: Mapping[Part, Recognised]) -> Any:
-    """The settings that the files agree on.
+def _settings(
+    published: Published, files: Files, found: Mapping[Part, Recognised]
+) -> dict[str, Any]:
+    """What the files tell of the networks, what is known of them all, and what was given.
 
     Raises:
-        ExportError: they do not.
-        UsageError: one that was given is unknown, or does not fit.
+        ExportError: the files do not agree.
     """
     agreed: dict[str, Any] = {}
     told: dict[str, Path] = {}
@@ -209,13 +207,21 @@ def _sizes(kind: Any, published: Published, files: Files, found: Mapping[Part, R
                     hint="pass files that were trained together",
                 )
             told.setdefault(key, path)
+    settings: dict[str, Any] = encode({**agreed, **published.settings, **files.settings})
+    return settings
+
+
+def _sizes(kind: Any, settings: Mapping[str, Any]) -> Any:
+    """
+    Raises:
+        UsageError: one that was given is unknown, or does not fit.
+    """
     names = {each.name for each in fields(kind)}
-    if unknown := files.settings.keys() - names:
+    if unknown := settings.keys() - names:
         name = min(unknown)
         raise UsageError(f"there is no setting {name!r}", hint=did_you_mean(name, names))
-    settings = {**agreed, **published.settings, **files.settings}
     try:
-        return decode(kind, encode(settings))
+        return decode(kind, settings)
     except RecordError as error:
         raise UsageError(
             f"--set: {error}", hint=f"its settings are {', '.join(sorted(names))}"
@@ -223,26 +229,23 @@ def _sizes(kind: Any, published: Published, files: Files, found: Mapping[Part, R
 
 
 def _recipe(
-    system: str, preset: str, sizes: Any, words: vocabulary.Vocabulary | None, files: Files
+    system: str, sizes: Any, words: vocabulary.Vocabulary | None, files: Files
 ) -> runs.Recipe:
     others: dict[str, Path] = {
         role: path for role, path in files.weights.items() if role != "weights"
     }
     if files.vocabulary:
         others["vocabulary"] = files.vocabulary
-    data: dict[str, Any] = {"weights": files.weights["weights"].name}
-    if words:
-        data["vocabulary"] = hashlib.sha256(words.tokenizer).hexdigest()
     return runs.Recipe(
         schema=runs.SCHEMA,
         version=t2i.__version__,
         system=system,
-        preset=preset,
+        preset=OFFICIAL,
         settings={},
         network=encode(sizes),
         text=words.text if words else runs.TextSettings(0, "drop"),
         classes=(),
-        data=data,
+        data={},
         needs={role: Need(sha256(path), path.name) for role, path in others.items()},
         images_seen=0,
         steps=0,

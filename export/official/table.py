@@ -8,6 +8,7 @@ PUBLISHED = {
     **stylegan2.PUBLISHED,
     **clip.PUBLISHED,
     **dvae.PUBLISHED,
+    **mindalle.PUBLISHED,
     **fixed.PUBLISHED,
 }
 KINDS = (
@@ -20,5 +21,3 @@ KINDS = (
     *fixed.KINDS,
 )
 """Relatives with more names first."""
-FOLDERS = {"mindalle": mindalle.open_folder}
-"""What reads those that are published as a folder of files."""

@@ -117,7 +117,7 @@ class Request:
         self, two: Mapping[str, PairMetric], many: Mapping[str, SetMetric]
     ) -> Iterator[tuple[object, str, str]]:
         """Options, whether they are out of place beside these metrics, and what to do then."""
-        draws_maps = any(metric.draws_maps for metric in two.values())
+        draws_maps = any(metric.around for metric in two.values())
         known = {"fid", "is", "kid"} & set(many)
         drop, alone = "leave it out", not many
         engine = self.engine

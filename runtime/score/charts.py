@@ -3,16 +3,20 @@
 import io
 import re
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from t2i.runtime.score.sets import Curve
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INK, SERIES = "#010203", ("#010204", "#010205", "#010206", "#010207")
 """Written by the library where the page's own colours are to stand."""
 MARKERS = "os^D"
 INCHES = (5.6, 3.4)
-# Names that nothing refers to, and that several charts of a page would share.
-_OWN_NAMES = re.compile(r' id="[A-Za-z.\d]+_\d+"')
+# Names that nothing refers to, and that several charts of a page would share; and what a page of
+# HTML knows without being told.
+_NEEDLESS = re.compile(r' id="[A-Za-z.\d]+_\d+"| xmlns(?::xlink)?="[^"]+"')
 
 
 def drawn(curve: Curve) -> str:
@@ -24,11 +28,7 @@ def drawn(curve: Curve) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    # Letters stay letters, to be read aloud and searched; the same curve is the same text.
-    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": curve.title, "font.size": 11}
-    style |= dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), INK)
-    style |= dict.fromkeys(("xtick.color", "ytick.color", "grid.color"), INK)
-    with rc_context(style):
+    with rc_context(style(curve.title)):
         figure = Figure(figsize=INCHES, layout="constrained")
         axes = figure.add_subplot(xlabel=curve.x, ylabel=curve.y)
         for (name, points), colour, marker in zip(
@@ -42,11 +42,24 @@ def drawn(curve: Curve) -> str:
         axes.set_ylim(bottom=0)
         if len(curve.lines) > 1:
             axes.legend(frameon=False)
-        data = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(data, format="svg", transparent=True, metadata=nothing)
-    svg = data.getvalue()
-    svg = _OWN_NAMES.sub("", svg[svg.index("<svg") :]).replace(INK, "currentColor")
+        return svg(figure)
+
+
+def style(title: str) -> dict[Any, Any]:
+    """What figures are drawn in: letters stay letters, to be read aloud and searched; the same
+    figure is the same text."""
+    found = {"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 11}
+    found |= dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), INK)
+    return found | dict.fromkeys(("xtick.color", "ytick.color", "grid.color"), INK)
+
+
+def svg(figure: "Figure") -> str:
+    """A figure that was drawn in `INK` and `SERIES`, in the colours of the page."""
+    data = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(data, format="svg", transparent=True, metadata=nothing)
+    text = data.getvalue()
+    text = _NEEDLESS.sub("", text[text.index("<svg") :]).replace(INK, "currentColor")
     for number, colour in enumerate(SERIES, 1):
-        svg = svg.replace(colour, f"var(--series-{number})")
-    return svg
+        text = text.replace(colour, f"var(--series-{number})")
+    return text

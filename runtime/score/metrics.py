@@ -11,7 +11,7 @@ from t2i.runtime.score.fid import Fid
 from t2i.runtime.score.inception import Inception
 from t2i.runtime.score.kernel import Kid
 from t2i.runtime.score.neighbours import Neighbours
-from t2i.runtime.score.pairs import PairMetric, of_ms_ssim, of_psnr, of_ssim
+from t2i.runtime.score.pairs import PairMetric, of_ms_ssim, of_psnr, of_ssim, ssim_around
 from t2i.runtime.score.retrieval import Retrieval
 from t2i.runtime.score.sets import SetMetric
 from t2i.runtime.score.visual_semantic import VisualSemantic
@@ -23,7 +23,7 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "mean over the interior and over channels",
         "",
         of_ssim,
-        draws_maps=True,
+        ssim_around,
     ),
     "ms-ssim": PairMetric(
         "Wang et al. 2003: as ssim at five scales, exponents 0.0448, 0.2856, 0.3001, 0.2363 and "

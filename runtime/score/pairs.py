@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -62,15 +61,8 @@ class Options:
     """Compare grey levels instead of colours."""
 
 
-class Alike(NamedTuple):
-    """How alike two pictures are."""
-
-    value: float
-    map: Planes | None = None
-    """Around each pixel, where a metric tells that: (H, W, C), 1 for equal."""
-
-
-Compare = Callable[[Pixels, Pixels, Options], Alike]
+Compare = Callable[[Pixels, Pixels, Options], float]
+Around = Callable[[Pixels, Pixels, Options], Planes]
 
 
 @dataclass(frozen=True)
@@ -82,20 +74,24 @@ class PairMetric:
     unit: str
     compare: Compare
     """Raises ScoreError where two pictures cannot be compared."""
-    draws_maps: bool = False
+    around: Around | None = None
+    """The same around each pixel, where that can be told: (H, W, C), 1 for equal."""
 
 
-def of_psnr(a: Pixels, b: Pixels, options: Options) -> Alike:
-    return Alike(similarity.psnr(a, b, luma=options.luma))
+def of_psnr(a: Pixels, b: Pixels, options: Options) -> float:
+    return similarity.psnr(a, b, luma=options.luma)
 
 
-def of_ssim(a: Pixels, b: Pixels, options: Options) -> Alike:
-    found = similarity.ssim_map(a, b, luma=options.luma)
-    return Alike(similarity.mean_of_map(found), found)
+def of_ssim(a: Pixels, b: Pixels, options: Options) -> float:
+    return similarity.ssim(a, b, luma=options.luma)
 
 
-def of_ms_ssim(a: Pixels, b: Pixels, options: Options) -> Alike:
-    return Alike(multiscale.ms_ssim(a, b, luma=options.luma))
+def ssim_around(a: Pixels, b: Pixels, options: Options) -> Planes:
+    return similarity.ssim_map(a, b, luma=options.luma)
+
+
+def of_ms_ssim(a: Pixels, b: Pixels, options: Options) -> float:
+    return multiscale.ms_ssim(a, b, luma=options.luma)
 
 
 def drawn_map(found: Planes) -> Pixels:
@@ -120,7 +116,7 @@ def match(a: Path, b: Path) -> Pairs:
         )
     if all(single):
         return Pairs((Pair(a.name, from_file(a), from_file(b)),), ())
-    of_a, of_b = ({item.name: item for item in items_of(path)} for path in (a, b))
+    of_a, of_b = _by_name(a), _by_name(b)
     shared = sorted(of_a.keys() & of_b.keys())
     if not shared:
         raise ScoreError(
@@ -132,6 +128,17 @@ def match(a: Path, b: Path) -> Pairs:
     return Pairs(tuple(Pair(name, of_a[name], of_b[name]) for name in shared), tuple(alone))
 
 
+def _by_name(path: Path) -> dict[str, Item]:
+    found: dict[str, Item] = {}
+    for item in items_of(path):
+        if item.name in found:
+            raise ScoreError(
+                f"{path} has {item.name} twice", hint="a picture has one partner: name it once"
+            )
+        found[item.name] = item
+    return found
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What is done with each pair, in whatever process."""
@@ -140,8 +147,8 @@ class Comparison:
     options: Options
     strict: bool
     """Whether what cannot be read is an error."""
-    maps: bool = False
-    """Whether maps are to be drawn."""
+    maps: Sequence[Around] = ()
+    """What maps are to be drawn of."""
 
     def __call__(self, pair: Pair) -> "Compared":
         """
@@ -156,12 +163,11 @@ class Comparison:
                 raise
             return Compared(problem=str(error))
         try:
-            found = {name: each(a, b, self.options) for name, each in self.metrics.items()}
+            values = {name: each(a, b, self.options) for name, each in self.metrics.items()}
+            maps = [drawn_map(around(a, b, self.options)) for around in self.maps]
         except ScoreError as error:
             raise ScoreError(f"{pair.name}: {error}", hint=error.hint) from error
-        maps = [drawn_map(each.map) for each in found.values() if each.map is not None]
-        values = {name: each.value for name, each in found.items()}
-        return Compared((sha256_a, sha256_b), values, maps=maps if self.maps else ())
+        return Compared((sha256_a, sha256_b), values, maps=maps)
 
 
 @dataclass(frozen=True)
@@ -263,7 +269,8 @@ def compare(
     # One pair alone is not left out: then there is nothing to score.
     strict = strict or len(pairs.pairs) == 1
     how = {name: metric.compare for name, metric in metrics.items()}
-    comparison = Comparison(how, options, strict, maps is not None)
+    drawn = [metric.around for metric in metrics.values() if metric.around] if maps else []
+    comparison = Comparison(how, options, strict, drawn)
     scores = Scores(metrics, options, names)
     every = _found(comparison, pairs.pairs, workers or usable_threads(), engine, memory)
     with terminal.progress("scoring", len(pairs.pairs)) as bar:

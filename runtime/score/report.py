@@ -16,7 +16,7 @@ from t2i.runtime import records
 from t2i.runtime.errors import PictureError, ScoreError
 from t2i.runtime.pictures import Pixels
 from t2i.runtime.score import charts
-from t2i.runtime.score.pairs import Scores, drawn_map, of_ssim, read
+from t2i.runtime.score.pairs import Scores, drawn_map, read
 from t2i.runtime.score.protocol import Result, digits
 from t2i.runtime.score.sets import Charting, Ranking, Work
 from t2i.runtime.score.sources import Dividing, Source, Stored
@@ -218,7 +218,7 @@ def _readable(source: Source) -> Sequence[int]:
 
 
 def _of_pairs(compared: Scores, printer: Printer) -> Album:
-    maps = any(metric.draws_maps for metric in compared.metrics.values())
+    drawn = {name: each.around for name, each in compared.metrics.items() if each.around}
 
     def load(number: int) -> Card:
         pair = compared.pairs[number]
@@ -227,9 +227,9 @@ def _of_pairs(compared: Scores, printer: Printer) -> Album:
         except PictureError:  # gone meanwhile
             return Card(pair.name, pair.b.caption or "", (), ())
         thumbnails = printer.thumbnail(a, "reference") + printer.thumbnail(b, "picture")
-        found = of_ssim(a, b, compared.options).map if maps else None
-        if found is not None:
-            thumbnails += printer.thumbnail(drawn_map(found), "SSIM")
+        for name, around in drawn.items():
+            found = drawn_map(around(a, b, compared.options))
+            thumbnails += printer.thumbnail(found, name.upper())
         return Card(pair.name, pair.b.caption or "", thumbnails, ())
 
     return Album(

@@ -14,8 +14,9 @@ import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -110,7 +111,11 @@ def from_folder(folder: Path) -> tuple[Item, ...]:
 
 
 def from_list(path: Path) -> tuple[Item, ...]:
-    """A path or address a line, from the folder of the list; the order of lines does not count."""
+    """A path or address a line, from the folder of the list; the order of lines does not count.
+
+    Where two files have one name, all are told from the folder that they lie in together, as those
+    of an archive are.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -120,7 +125,14 @@ def from_list(path: Path) -> tuple[Item, ...]:
     files.sort(key=lambda file: file.parts)
     if not files:
         raise ScoreError(f"{path} lists no pictures", hint="write a path a line")
-    return tuple(map(from_file, files))
+    items = tuple(map(from_file, files))
+    if len({item.name for item in items}) == len(items):
+        return items
+    # In this order, what the first and the last one share, all share.
+    ends = zip(files[0].parent.parts, files[-1].parent.parts, strict=False)
+    shared = len(list(takewhile(lambda parts: parts[0] == parts[1], ends)))
+    names = ["/".join(file.parts[shared:]) for file in files]
+    return tuple(replace(item, name=name) for item, name in zip(items, names, strict=True))
 
 
 def from_shards(paths: Sequence[Path]) -> tuple[Item, ...]:
@@ -187,7 +199,7 @@ class Archive:
         self.lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path,)
+        return type(self), (self.path.absolute(),)  # another process may be in another folder
 
     def where(self, name: str) -> str:
         return f"{self.path}: {name}"
@@ -276,17 +288,20 @@ def from_file(
     path: Path, caption: str | None = None, told: str = "", label: str | None = None
 ) -> Item:
     """One file."""
-    return Item(path.name, str(path), partial(_read, path), caption, told, label)
+    where = str(path)
+    # Whatever folder the process is in that it is sent to.
+    load = partial(_read, path.absolute(), where)
+    return Item(path.name, where, load, caption, told, label)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, where: str) -> bytes:
     try:
         with reaching(path):
             return path.read_bytes()
     except FileNotFoundError as error:
-        raise PictureError(f"{path} does not exist", hint="check its name") from error
+        raise PictureError(f"{where} does not exist", hint="check its name") from error
     except (OSError, ValueError) as error:  # a list may name what no file can be called
-        raise _unreadable(str(path), error) from error
+        raise _unreadable(where, error) from error
 
 
 def _shared_folder(names: Sequence[str]) -> str:

@@ -1,154 +1,273 @@
-"""A row of the survey: how long a system trains, and what stands beside it."""
+"""The survey of made-up rows: its table, its page, and whom it refuses."""
 
 import json
-import stat
-import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from judges import write_colourist, write_sorter
+from browsers import chromium
+from house.tree import ROOT
 from PIL import Image
-from safetensors.numpy import load_file, save_file
-from untrained import write_run
 
-from t2i.runtime import runs
-from t2i.runtime.bundle import Bundle, Need
-from t2i.runtime.pictures import grid
-from t2i.runtime.records import dumps
+from t2i.runtime.errors import ScoreError
 
-# As `t2i-train` looks from outside: it logs, and stops when it is asked to.
-TRAINING = f"""#!{sys.executable}
-import json, pathlib, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in the background
-run = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
-run.mkdir(parents=True, exist_ok=True)
-(run / "arguments").write_text(" ".join(sys.argv[1:]))
-try:
-    for seconds in (25, 50):
-        with (run / "log.jsonl").open("a") as log:
-            print(json.dumps({{"processor_seconds": seconds}}), file=log)
-    time.sleep(600)
-except KeyboardInterrupt:
-    (run / "stopped").touch()
-    sys.exit(130)
-"""
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Record = dict[str, Any]
 
 
-@pytest.fixture
-def survey(bench: Callable[[str], ModuleType]) -> ModuleType:
-    return bench("survey")
+def scored(value: float, spread: float | None = None, **parts: float) -> Record:
+    """What `t2i-score --json` says, as far as a row is read."""
 
+    def interval(middle: float) -> list[float] | None:
+        return None if spread is None else [middle - spread, middle + spread]
 
-@pytest.fixture
-def training(tmp_path: Path, survey: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "t2i-train"
-    program.write_text(TRAINING, encoding="utf-8")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(survey, "tool", lambda name: str(tmp_path / name))
-    return tmp_path / "run"
-
-
-def test_a_training_is_stopped_when_its_time_is_up(survey: ModuleType, training: Path) -> None:
-    survey.train("attngan", training, seconds=50)
-    assert (training / "stopped").exists()
-    asked = (training / "arguments").read_text()
-    assert asked.startswith("attngan --preset birds --precision bf16 --set threads=1 --out")
-
-
-def test_a_training_that_had_its_time_is_left_alone(survey: ModuleType, training: Path) -> None:
-    training.mkdir()
-    (training / "log.jsonl").write_text('{"processor_seconds": 60}\n', encoding="utf-8")
-    survey.train("attngan", training, seconds=50)
-    assert not (training / "arguments").exists()
-
-
-def test_a_training_that_fails_is_no_row(
-    survey: ModuleType, training: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(survey, "tool", lambda name: "false")
-    with pytest.raises(subprocess.CalledProcessError):
-        survey.train("attngan", training, seconds=50)
-
-
-@pytest.mark.parametrize(("minutes", "names"), [(20, {"is", "vs"}), (5, {"is"})])
-def test_a_metric_that_came_later_is_added_where_the_bundle_still_is(
-    survey: ModuleType,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    minutes: int,
-    names: set[str],
-) -> None:
-    write_colourist(tmp_path, "attngan")
-    kept = {"minutes": minutes, "scores": {"is": {"value": 3.0}}}
-    (tmp_path / f"scores-{minutes}.json").write_text(json.dumps(kept), encoding="utf-8")
-    monkeypatch.setattr(survey, "METRICS", ("is", "vs"))
-    monkeypatch.setattr(survey, "score", lambda wanted, drawn: {each: {} for each in wanted})
-    found = survey.point("attngan", tmp_path, minutes)
-    assert found["scores"].keys() == names
-    assert found["scores"]["is"] == {"value": 3.0}
-    assert survey.point("attngan", tmp_path, minutes) == found
-
-
-def test_shuffled_captions_keep_all_texts_and_all_facts_but_part_them(
-    survey: ModuleType, tmp_path: Path
-) -> None:
-    path = survey.shuffled(tmp_path)
-    own = [json.loads(line) for line in survey.CAPTIONS.read_text("utf-8").splitlines()]
-    mixed = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert [each["text"] for each in mixed] == [each["text"] for each in own]
-    assert sorted(json.dumps(each["facts"]) for each in mixed) == sorted(
-        json.dumps(each["facts"]) for each in own
-    )
-    same = sum(a["facts"] == b["facts"] for a, b in zip(own, mixed, strict=True))
-    assert same < 0.02 * len(own)
-
-
-def test_captions_are_taken_for_classes_where_a_system_draws_classes(
-    survey: ModuleType, tmp_path: Path
-) -> None:
-    captions, classes = write_colourist(tmp_path), write_sorter(tmp_path)
-    assert survey.drawn_by(Bundle.load(captions)) == ["--model", str(captions)]
-    assert survey.drawn_by(Bundle.load(classes)) == ["--model", str(classes), "--nearest-class"]
-
-
-def test_what_was_trained_before_is_told_in_minutes(survey: ModuleType, tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run")
-    (tmp_path / "damsm").mkdir()
-    (tmp_path / "damsm" / "log.jsonl").write_text('{"seconds": 90}\n', encoding="utf-8")
-    origins = {"damsm": str(tmp_path / "damsm"), "judge": "shipped with t2i 0.1.0"}
-    needs = {name: Need("0" * 64, origin) for name, origin in origins.items()}
-    recipe = replace(run.recipe, needs=needs)
-    (run.folder / runs.RECIPE).write_text(dumps(recipe), encoding="utf-8")
-    assert survey.prepared(run.folder) == {"damsm": 1.5, "judge": None}
-
-
-@pytest.mark.parametrize("write_bundle", [write_colourist, write_sorter])
-def test_the_sheet_has_a_row_for_each_caption(
-    survey: ModuleType, write_bundle: Callable[[Path], Path], tmp_path: Path
-) -> None:
-    drawn = Bundle.load(write_bundle(tmp_path))
-    survey.draw_sheet(drawn, tmp_path / "sheet.png")
-    rows, px = len(survey.captions(drawn)), drawn.manifest.image_px
-    wanted = grid(np.zeros((8 * rows, px, px, 3), np.uint8), columns=8)
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.size == wanted.shape[1::-1]
-
-
-def test_the_generator_alone_is_kept_in_half_precision(survey: ModuleType, tmp_path: Path) -> None:
-    weights = {
-        "generator.a": np.float32([[0.5, 2.0]]),
-        "generator.count": np.int64([3]),
-        "text.b": np.float32([1.0]),
+    return {
+        "value": value,
+        "interval": interval(value),
+        "parts": [
+            {"name": name.replace("_", " "), "value": each, "interval": interval(each)}
+            for name, each in parts.items()
+        ],
+        "protocol": {"extractor": "a judge"},
     }
-    save_file(weights, tmp_path / "weights.safetensors")
-    survey.save_generator(tmp_path / "weights.safetensors", tmp_path / "rows" / "x.safetensors")
-    kept = load_file(tmp_path / "rows" / "x.safetensors")
-    assert set(kept) == {"generator.a", "generator.count"}
-    assert kept["generator.a"].dtype == np.float16
-    assert kept["generator.a"].tolist() == [[0.5, 2.0]]
-    assert kept["generator.count"].tolist() == [3]
+
+
+def row(system: str, source: str, attributes: float, fid: float, **more: Any) -> Record:
+    """A system that draws; its main colours are as well seen as its attributes."""
+
+    def point(minutes: float, share: float) -> Record:
+        scores = {
+            "attributes": scored(share * attributes, 0.01, back=share * attributes),
+            "r-precision": scored(share / 2, 0.01),
+            "fid": scored(fid / share),
+            "is": scored(2.5),
+            "diversity": scored(4.0, ratio_to_rendered_pictures=1.25),
+        }
+        return {"minutes": minutes, "steps": 1, "images_seen": 1, "scores": scores}
+
+    return {
+        "system": system,
+        "source": source,
+        "condition": "caption",
+        "parameters": 1_250_000,
+        "bundle_bytes": 2_500_000,
+        "cpu_ms": 2.5,
+        "machine": "a machine",
+        "needs": {"damsm": 20.7},
+        "curve": [point(5.0, 0.5), point(20.1, 1.0)],
+        "baselines": {
+            "mean picture": {"attributes": scored(0.18, 0.01, back=0.13), "fid": scored(166.0)},
+            "captions shuffled": {"attributes": scored(0.17, 0.01, back=0.1)},
+        },
+        "command": f"python -m bench.survey row {system}",
+        **more,
+    }
+
+
+def records() -> dict[str, Record]:
+    """By the names of their files."""
+    clip = row("clip", "Radford et al., ICML 2021", 0, 0, needs={})
+    clip["curve"] = [{"minutes": 19.0, "scores": {"r-precision": scored(0.95, 0.01)}}]
+    clip["baselines"] = {"chance": {"r-precision": {"value": 0.01}}}
+    return {
+        "attngan": row("attngan", "Xu et al., CVPR 2018", 0.478, 50.0),
+        "attngan+no-damsm": row("attngan", "Xu et al., CVPR 2018", 0.18, 70.0, without="damsm"),
+        "gancls": row("gancls", "Reed et al., ICML 2016", 0.375, 64.0),
+        "acgan": row("acgan", "Odena et al., ICML 2017", 0.727, 65.0, condition="class"),
+        "clip": clip,
+    }
+
+
+def save(some: dict[str, Record], folder: Path) -> Path:
+    random = np.random.default_rng(0)
+    for name, record in some.items():
+        (folder / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")
+        if name != "clip":
+            pixels = random.integers(0, 255, (4 * 20 - 4, 8 * 20 - 4, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture
+def rows(bench: Callable[[str], ModuleType]) -> ModuleType:
+    return bench("survey.rows")
+
+
+@pytest.fixture
+def documents(bench: Callable[[str], ModuleType]) -> ModuleType:
+    return bench("survey.documents")
+
+
+def lines(document: str) -> dict[str, list[str]]:
+    """Cells of the table by the first of a line."""
+    found = [line.strip("|").split("|") for line in document.splitlines() if line.startswith("| ")]
+    return {first.strip(): [each.strip() for each in rest] for first, *rest in found}
+
+
+def test_the_table_is_in_the_order_of_papers_and_tells_the_numbers_of_the_rows(
+    rows: ModuleType, documents: ModuleType, tmp_path: Path
+) -> None:
+    table = lines(documents.document(rows.read(save(records(), tmp_path))))
+    heads = dict(zip(table[""], range(20), strict=False))
+    order = [name for name in table if "../models/cards" in name or "without" in name]
+    titles = [re.sub(r"\[(.*?)\].*", r"\1", name) for name in order]
+    assert titles == ["GAN-CLS", "AC-GAN", "AttnGAN", "— without DAMSM's loss", "CLIP"]
+
+    gancls, acgan, attngan, without, clip = (table[name] for name in order)
+    assert attngan[heads["year"]] == "2018"
+    assert attngan[heads["parameters"]] == "1.25\xa0M"
+    assert attngan[heads["bundle"]] == "2.5\xa0MB"
+    assert (attngan[heads["minutes"]], attngan[heads["before"]]) == ("20", "21")
+    assert attngan[heads["attributes"]] == "**47.8\xa0%**", "the best of what reads captions"
+    assert gancls[heads["attributes"]] == "37.5\xa0%"
+    assert attngan[heads["FID"]] == "**50.0**", "the lowest"
+    assert attngan[heads["diversity"]] == "1.25"
+    assert attngan[heads["VS"]] == "–", "not measured"
+    assert without[heads["attributes"]] == "18.0\xa0%"
+
+    assert acgan[heads["main colour"]] == "**72.7\xa0%**"
+    assert acgan[heads["attributes"]] == acgan[heads["R-precision"]] == "–"
+    assert clip[heads["R-precision"]] == "95.0\xa0%", "of other pictures, so never the best"
+    assert clip[heads["FID"]] == clip[heads["attributes"]] == "–"
+    assert clip[heads["before"]] == "0"
+    assert table["*the mean picture*"][heads["FID"]] == "166.0"
+
+
+def test_each_row_has_its_pictures_and_its_command(
+    rows: ModuleType, documents: ModuleType, tmp_path: Path
+) -> None:
+    text = documents.document(rows.read(save(records(), tmp_path)))
+    for name, record in records().items():
+        assert record["command"] in text
+        assert (f"(survey/rows/{name}.png)" in text) == (name != "clip")
+
+
+def refused(rows: ModuleType, record: Record, folder: Path) -> str:
+    (folder / "x.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(ScoreError) as error:
+        rows.check(rows.read(folder))
+    return str(error.value)
+
+
+def test_rows_above_their_baselines_stand(rows: ModuleType, tmp_path: Path) -> None:
+    rows.check(rows.read(save(records(), tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "fid", "why"),
+    [
+        (0.19, 50.0, "'mean picture'"),  # higher, but not beyond doubt
+        (0.17, 50.0, "'captions shuffled'"),
+        (0.4, 166.0, "FID"),
+    ],
+)
+def test_a_row_below_a_baseline_is_refused(
+    rows: ModuleType, tmp_path: Path, attributes: float, fid: float, why: str
+) -> None:
+    said = refused(rows, row("gancls", "Reed et al., ICML 2016", attributes, fid), tmp_path)
+    assert said.startswith("gancls may not stand in the survey")
+    assert why in said
+
+
+def test_what_draws_classes_is_judged_by_its_classes(rows: ModuleType, tmp_path: Path) -> None:
+    record = row("acgan", "Odena et al., ICML 2017", 0.4, 60.0, condition="class")
+    part = record["curve"][-1]["scores"]["attributes"]["parts"][0]
+    part |= {"value": 0.14, "interval": [0.13, 0.15]}
+    assert "main colours" in refused(rows, record, tmp_path)
+
+
+def test_what_finds_captions_must_beat_chance(rows: ModuleType, tmp_path: Path) -> None:
+    record = records()["clip"]
+    record["curve"][-1]["scores"]["r-precision"] = scored(0.012, 0.005)
+    assert "chance" in refused(rows, record, tmp_path)
+
+
+def test_a_row_without_baselines_is_refused(rows: ModuleType, tmp_path: Path) -> None:
+    assert "mean picture" in refused(rows, records()["gancls"] | {"baselines": {}}, tmp_path)
+
+
+def test_what_lacks_a_part_may_be_below_and_is_said_to_be(
+    rows: ModuleType, documents: ModuleType, tmp_path: Path
+) -> None:
+    found = rows.read(save(records(), tmp_path))
+    rows.check(found)
+    (said,) = [each for each in documents.document(found).splitlines() if "no more often" in each]
+    assert said.startswith("AttnGAN without DAMSM's loss: ")
+
+
+def test_other_eyes_are_named(
+    rows: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some = records()
+    some["gancls"]["curve"][-1]["scores"]["fid"]["protocol"]["extractor"] = "another judge"
+    rows.check(rows.read(save(some, tmp_path)))
+    assert "fid of gancls was told by another judge" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The page of the made-up rows."""
+    folder = tmp_path_factory.mktemp("rows")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT)
+        from bench.survey import documents, rows
+
+        path = folder / "survey.html"
+        found = rows.read(save(records(), folder))
+        path.write_text(documents.page(found), encoding="utf-8")
+        yield path
+
+
+@pytest.mark.slow
+def test_the_page_is_whole_and_asks_for_nothing(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "://" not in text
+    assert not re.search(r"(?:href|src)=\"(?!data:|#)", text)
+    assert not re.search(r"url\((?!#)", text)
+    assert text.count('src="data:image/webp;base64,') == 2 * 4, "a strip and a sheet of each"
+    for tag in ("table", "tbody", "tr", "div", "section", "article", "svg", "span"):
+        assert text.count(f"<{tag}") == text.count(f"</{tag}>"), tag
+    for record in records().values():
+        assert record["command"] in text
+
+
+@pytest.mark.system
+@pytest.mark.slow
+def test_it_opens_sorts_and_fits_a_phone(page: Path) -> None:
+    asked: list[str] = []
+    with chromium() as browser:
+        opened = browser.new_page(viewport={"width": 390, "height": 844})
+        opened.on("request", lambda request: asked.append(request.url))
+        opened.on("console", lambda said: asked.append(said.text))
+        opened.goto(page.as_uri())
+        assert opened.evaluate("document.documentElement.scrollWidth") == 390
+        assert titles(opened) == ["GAN-CLS", "AC-GAN", "AttnGAN", "CLIP"]
+        head = opened.get_by_role("button", name="attributes")
+        head.click()
+        assert titles(opened) == ["AttnGAN", "GAN-CLS", "AC-GAN", "CLIP"], "dashes come last"
+        head.click()
+        assert titles(opened) == ["GAN-CLS", "AttnGAN", "AC-GAN", "CLIP"]
+    assert [each for each in asked if not each.startswith(("data:", page.as_uri()))] == []
+
+
+def titles(page: "Page") -> list[str]:
+    return page.locator("tbody.system tr:first-child th").all_inner_texts()
+
+
+def test_the_survey_of_the_repository_is_what_its_rows_say(
+    rows: ModuleType, documents: ModuleType
+) -> None:
+    found = rows.read()
+    again = "run `python -m bench.survey`"
+    assert documents.DOCUMENT.read_text(encoding="utf-8") == documents.document(found), again
+    page = documents.PAGE.read_text(encoding="utf-8")
+    assert len(page) < 4_000_000
+    for each in found:
+        assert each.record["command"] in page, again
+    rows.check(found)

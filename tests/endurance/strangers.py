@@ -18,13 +18,13 @@ import typer
 from bundles import E, add_inversion, text_graph, write_tiny_bundle, zipped
 from endurance.mutation import damaged, lines_retold, misspelt, retold
 from judges import write_clip, write_judge, write_sorter
+from lua_files import Lua, Writer
 from official_files import official_state, save, save_legacy, save_words
 from onnx import numpy_helper
 from PIL import Image
 from safetensors.torch import save_file
 from tensorflow_files import write_newer, write_older
 from torch import nn
-from torch7_files import Lua, Writer
 from untrained import write_run
 
 from t2i.export.cli import app as export_app

@@ -1,6 +1,5 @@
 """The page in a real browser draws what Python draws, with a network and without."""
 
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browsers import chromium
 from commands import differ
 from house.tree import ROOT
 
@@ -45,17 +45,8 @@ def running(server: ThreadingHTTPServer) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The distribution's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium")
-    assert program, "there is no chromium: install the distribution's package"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture

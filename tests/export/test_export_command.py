@@ -153,8 +153,9 @@ def test_limits_of_engines_are_wrong_usage_without_engines(limit: str) -> None:
     assert "--tensorrt" in refused("attngan", limit, status=2)
 
 
-def test_engines_of_eight_bits_are_wrong_usage() -> None:
-    assert "--fp16" in refused("attngan", "--tensorrt", "--int8", status=2)
+@builds_engines
+def test_engines_of_matrices_of_eight_bits_are_refused_before_anything_is_exported() -> None:
+    assert "--fp16" in refused("damsm", "--int8", "--tensorrt")
 
 
 def test_without_tensorrt_nothing_is_exported_first(monkeypatch: pytest.MonkeyPatch) -> None:

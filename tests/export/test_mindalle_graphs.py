@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from t2i.export.cli import app
 from t2i.export.official import mindalle as published
-from t2i.export.official.load import Files
 from t2i.export.official.load import load as load_official
+from t2i.export.official.published import Files
 from t2i.export.plan import Plan
 from t2i.export.trace import trace
 from t2i.models import mindalle, renames, vqgan
@@ -170,8 +170,9 @@ def test_what_is_no_folder_of_min_dalle_is_refused(small: None, tmp_path: Path) 
     assert "pip install min-dalle" in caught.value.hint
     folder = write_official(tmp_path / "pretrained")
     assert load_official("mindalle", Files({"weights": folder})).vocabulary == len(PIECES)
-    torch.save({"lm_head.weight": torch.ones(3, 4)}, folder / "decoder.pt")
-    with pytest.raises(ExportError, match="no transformer of a published size"):
+    state = {"lm_head.weight": torch.ones(3, 4), "embed_tokens.weight": torch.ones(3, 4)}
+    torch.save(state, folder / "decoder.pt")
+    with pytest.raises(ExportError, match="neither the mini nor the mega"):
         load_official("mindalle", Files({"weights": folder}))
 
 

@@ -238,7 +238,7 @@ def test_a_file_that_draws_other_pictures_is_not_written(
 def test_what_cannot_be_one_file_says_why(name: str, why: str, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=why) as refused:
         single_file.write(Bundle.load(places.find(name)), tmp_path / "x.onnx")
-    assert "docs/architecture.md" in refused.value.hint
+    assert "docs/bundle.md" in refused.value.hint
 
 
 def test_a_bundle_without_attention_has_none_to_show(tiny: Path, tmp_path: Path) -> None:
@@ -293,13 +293,13 @@ def test_a_bundle_becomes_one_file_where_torch_is_not_installed(tiny: Path, tmp_
 
 
 @pytest.mark.slow
-def test_the_bundle_that_ships_becomes_the_file_of_the_readme(
+def test_the_bundle_that_ships_becomes_the_file_of_the_documents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = typed("--bundle=birds", "--single-file")
     assert done.exit_code == 0, done.output
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^```py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)

@@ -3,24 +3,22 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-import threading
 from collections import namedtuple
-from dataclasses import replace
 from pathlib import Path
 
-import bundles
 import pytest
-from bundles import LENGTH, PX, C, E, Z
+from bundles import LENGTH, C, E, Z
 from cards import Build, use
 
-from t2i.runtime import card, engines, places, shapes
+from t2i.runtime import card, engines, places
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.card import Card
 from t2i.runtime.engines import RECORD, Shelf
 from t2i.runtime.errors import DeviceError
 from t2i.runtime.sessions import open_session
-from t2i.runtime.shapes import Profile
 
 ORIN = Card("Orin", "8.7", 12060)
 
@@ -101,22 +99,6 @@ def test_the_key_tells_all_that_an_engine_depends_on(tiny: Bundle, build: Build)
         },
     }
     assert list(record["files"]) == [engine().name]
-
-
-def test_shapes_are_told_so_that_longer_captions_build_nothing(tiny: Bundle, build: Build) -> None:
-    start(tiny, "text")
-    (name, options), (cuda, _), (cpu, _) = build.asked[0]
-    assert (name, cuda, cpu) == tuple(build.get_available_providers())
-    assert options["trt_profile_min_shapes"] == "tokens:1x1"
-    assert options["trt_profile_opt_shapes"] == "tokens:4x12"
-    assert options["trt_profile_max_shapes"] == "tokens:16x12"
-
-
-def test_pictures_that_are_looked_at_may_have_any_size_up_to_a_bound(tiny: Bundle) -> None:
-    picture = replace(bundles.IMAGE, shape=("B", 3, "H", "W"))
-    graph = replace(tiny.graph("generator"), role="image", inputs=(picture,))
-    (profile,) = shapes.profiles(tiny.manifest, graph).values()
-    assert profile == Profile((1, 3, 16, 16), (4, 3, PX, PX), (16, 3, 1024, 1024))
 
 
 def test_another_graph_has_a_shelf_of_its_own_and_timings_are_shared(
@@ -298,38 +280,16 @@ def test_what_was_built_while_the_disk_filled_up_is_not_kept(
 # Two at once
 
 
-def test_two_that_build_at_once_both_finish_and_leave_one_whole_engine(
-    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build = use(monkeypatch, Build(("tensorrt", "cuda", "cpu")))
-    together = threading.Barrier(2)
-    original = build._use_cache
-
-    def meet(folder: Path) -> None:
-        original(folder)
-        together.wait(timeout=30)
-
-    monkeypatch.setattr(build, "_use_cache", meet)
-    both = [threading.Thread(target=start, args=(tiny,)) for _ in range(2)]
-    for each in both:
-        each.start()
-    for each in both:
-        each.join()
-    assert len(set(build.built)) == 2  # each in a folder of its own
-    monkeypatch.setattr(build, "_use_cache", original)
-    start(tiny)
-    assert len(build.loaded) == 1
-    assert left_over() == []
-
-
 def test_who_comes_too_late_leaves_what_is_there(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if another process published between the look and the rename."""
+    """As if another process published once the place was clear."""
     shelf = Shelf("generator", {"bundle": "b"}, "*")
     rename = Path.rename
 
     def late(path: Path, target: Path) -> Path:
+        if target != shelf.folder:
+            return rename(path, target)
         monkeypatch.setattr(Path, "rename", rename)
         shelf.publish({"x.engine": b"theirs"})
         return rename(path, target)
@@ -337,6 +297,69 @@ def test_who_comes_too_late_leaves_what_is_there(
     monkeypatch.setattr(Path, "rename", late)
     shelf.publish({"x.engine": b"ours"})
     assert shelf.read() == {"x.engine": b"theirs"}
+
+
+PUBLISHER = """
+import sys
+from t2i.runtime.engines import Shelf
+shelf = Shelf("generator", {"bundle": "b"}, "*")
+for _ in range(100):
+    shelf.publish({"x.engine": sys.argv[1].encode() * 1000})
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_publish_at_once_all_finish_and_nobody_reads_a_part(home: Path) -> None:
+    names = ("a", "b", "c")
+    shelf = Shelf("generator", {"bundle": "b"}, "*")
+    running = [subprocess.Popen([sys.executable, "-c", PUBLISHER, name]) for name in names]
+    whole: list[engines.Files] = [{"x.engine": name.encode() * 1000} for name in names]
+    while any(each.poll() is None for each in running):
+        assert shelf.read() in ({}, *whole)
+    assert [each.returncode for each in running] == [0, 0, 0]
+    assert shelf.read() in whole
+    assert left_over() == []
+
+
+BUILDER = """
+import os, sys, time
+import pytest
+from cards import Build, use
+from pathlib import Path
+from t2i.runtime import card
+from t2i.runtime.bundle import Bundle
+from t2i.runtime.sessions import open_session
+
+class Waits(Build):
+    def _use_cache(self, folder):
+        super()._use_cache(folder)
+        here = Path(sys.argv[2]) / str(os.getpid())
+        here.touch()
+        while len(list(here.parent.iterdir())) < 2:  # both are building now
+            time.sleep(0.01)
+
+with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(card, "find", lambda: card.Card("Orin", "8.7", 12060))
+    patch.setattr(card, "tensorrt", lambda: "10.9.0")
+    build = use(patch, Waits(("tensorrt", "cuda", "cpu")))
+    session = open_session(Bundle.load(Path(sys.argv[1])), "generator", device="tensorrt")
+    assert (session.device, len(build.built)) == ("tensorrt", 1)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_that_build_the_same_engine_both_finish(
+    tiny: Bundle, tiny_bundle: Path, build: Build, tmp_path: Path
+) -> None:
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    command = [sys.executable, "-c", BUILDER, tiny_bundle, meeting]
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    both = [subprocess.Popen(command, env=os.environ | paths) for _ in range(2)]
+    assert [each.wait(timeout=60) for each in both] == [0, 0]
+    start(tiny)  # a third one finds a whole engine
+    assert (build.built, build.loaded) == ([], [b"engine 1"])
+    assert left_over() == []
 
 
 def test_a_shelf_that_cannot_be_written_says_so(home: Path) -> None:

@@ -21,7 +21,7 @@ from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.looking import CHUNK, look
 from t2i.runtime.score.memory import Chunk, Memory
 from t2i.runtime.score.metrics import METRICS
-from t2i.runtime.score.pairs import Alike, Compare, Options, PairMetric
+from t2i.runtime.score.pairs import Compare, Options, PairMetric
 from t2i.runtime.score.protocol import Result
 from t2i.runtime.score.sets import SetMetric, Setting, Work, run
 from t2i.runtime.score.sources import Drawn, Source, Stored
@@ -190,7 +190,7 @@ def test_pairs_go_on_too(pictures: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert isinstance(metric, PairMetric)
     compared, stop_after = 0, 30
 
-    def counted(a: Pixels, b: Pixels, options: Options) -> Alike:
+    def counted(a: Pixels, b: Pixels, options: Options) -> float:
         nonlocal compared
         if compared == stop_after:
             raise StopError

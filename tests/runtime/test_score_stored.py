@@ -135,6 +135,18 @@ def test_what_cannot_be_read_is_left_out_and_listed(tmp_path: Path) -> None:
     assert "1.png" in caught.value.hint
 
 
+def test_a_list_names_pictures_of_several_folders_apart(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("red", "blue"):
+        folder(tmp_path / "set" / name, {"1.png": PICTURES["01.png"]})
+    listing = tmp_path / "list.txt"
+    listing.write_text("set/red/1.png\nset/blue/1.png\n")
+    assert [item.name for item in items_of(listing)] == ["blue/1.png", "red/1.png"]
+    folder(tmp_path / "set" / "green", {"2.png": PICTURES["01.png"]})
+    listing.write_text("set/red/1.png\nset/green/2.png\n")
+    assert [item.name for item in items_of(listing)] == ["2.png", "1.png"]
+
+
 def test_a_listed_picture_that_is_gone_is_left_out(tmp_path: Path) -> None:
     folder(tmp_path / "set")
     (tmp_path / "list.lst").write_text("set/00.png\n\nset/gone.png\n")

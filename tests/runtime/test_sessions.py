@@ -1,5 +1,6 @@
 """A graph runs on the device that was asked for, or there is an error that says what to install."""
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -232,14 +233,34 @@ def test_the_options_reach_the_session(tiny: Bundle) -> None:
 
     low = started_options(open_session(tiny, "text", device="cpu", low_memory=True))
     assert not low.enable_cpu_mem_arena
+    assert low.graph_optimization_level == onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 
 
-def test_an_int8_graph_keeps_its_int8_arithmetic(tiny: Bundle) -> None:
-    text, generator = tiny.manifest.graphs
-    manifest = replace(tiny.manifest, graphs=(replace(text, precision="int8"), generator))
-    options = started_options(open_session(replace(tiny, manifest=manifest), "text", device="cpu"))
+@pytest.mark.parametrize("settings", [{}, {"quick": True}, {"low_memory": True}], ids=str)
+def test_an_int8_graph_keeps_its_int8_arithmetic(tiny: Bundle, settings: dict[str, bool]) -> None:
+    eight = spoil(tiny, "text", precision="int8")
+    options = started_options(open_session(eight, "text", device="cpu", **settings))
     with pytest.raises(RuntimeError):
         options.get_session_config_entry("session.disable_quant_qdq")
+    assert options.graph_optimization_level == onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+
+
+PEAK = """
+import pathlib, re, sys
+import t2i
+t2i.load("birds", device="cpu", threads=1, low_memory=sys.argv[1] == "low").draw(["a red bird"] * 6)
+print(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere freed memory is not given back")
+def test_low_memory_takes_half_of_it() -> None:
+    def peak(how: str) -> int:
+        command = [sys.executable, "-c", PEAK, how]
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    assert peak("low") < 0.5 * peak("usual")
 
 
 # Graphs that are not what the manifest says

@@ -32,6 +32,6 @@ class Column:
 
 def command(app: typer.Typer, arguments: Sequence[str]) -> str:
     """Run a command; what it wrote to stdout."""
-    result = CliRunner().invoke(app, list(arguments))
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout

@@ -197,7 +197,7 @@ def test_needs_that_were_changed_are_refused(tiny: Path) -> None:
     path = run.folder / "needs" / "seedling.safetensors"
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(TrainingError, match="missing or not what the run began with"):
-        load_brought(run.folder, run.recipe.needs, Specks(TOY.data))
+        load_brought(run.folder, run.recipe.needs, Specks(TOY.data), {"seedling": TOY})
 
 
 def test_a_preset_is_recognised_whatever_its_data(tiny: Path) -> None:

@@ -49,6 +49,8 @@ def tokenizer_of(
         UsageError: there are to be fewer byte pairs than there can be.
         DataError: the file of byte pairs, or of words, is missing, or another one.
     """
+    if settings.vocabulary:
+        return _given(Path(settings.vocabulary))
     if settings.tokens:
         from t2i.train.data.bytepairs import learn, read
 
@@ -57,7 +59,7 @@ def tokenizer_of(
         return learn(captions(), settings.pairs)
     if settings.characters:
         return character_tokenizer()
-    return _given(Path(settings.vocabulary)) if settings.vocabulary else word_tokenizer(words)
+    return word_tokenizer(words)
 
 
 def _given(path: Path) -> bytes:

@@ -38,8 +38,8 @@ class Settings:
     merges: str | None = None
     """File of byte pairs to take instead: CLIP's `bpe_simple_vocab_16e6.txt.gz`."""
     vocabulary: str | None = None
-    """File of words to read captions by, a `tokenizer.json`, in place of those of the captions;
-    others are unknown."""
+    """File to read captions by, a `tokenizer.json`, in place of what the captions themselves say:
+    words that it lacks are unknown."""
     count: int = 8000
     """How many drawn birds make an epoch."""
     facing: Literal["both", "right"] = "both"

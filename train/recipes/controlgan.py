@@ -54,32 +54,16 @@ class Settings(attngan.StagedSettings):
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=2000, batch_size=16, sample_every=400, checkpoint_every=200),
-    data=data.Settings(kind="birds", px=(16, 32, 64), words=32, facing="right"),
-    damsm="birds",
-    noise_size=32,
-    generator_width=16,
-    critic_width=16,
-    first_px=16,
+    LoopSettings(steps=2000, batch_size=16, sample_every=400, checkpoint_every=200),
+    **attngan.BIRDS,
     features="judge",
-    learning_rate=5e-4,
-    average=0.998,
 )
 
 PRESETS: dict[str, Settings] = {
-    "toy": replace(
-        _BIRDS,
-        loop=LoopSettings(steps=100, batch_size=16, sample_every=50, checkpoint_every=50),
-        data=replace(_BIRDS.data, px=(8, 16, 32), count=192),
-        damsm="toy",
-        condition_size=16,
-        generator_width=8,
-        critic_width=8,
-        residuals=1,
-        first_px=8,
-        matching=1.0,
-        learning_rate=1e-3,
-        average=0.95,
+    "toy": Settings(
+        LoopSettings(steps=100, batch_size=16, sample_every=50, checkpoint_every=50),
+        **attngan.TOY,
+        features="judge",
     ),
     "birds": _BIRDS,
     "birds128": replace(

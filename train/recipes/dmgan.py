@@ -6,7 +6,7 @@ Source:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -38,34 +38,14 @@ class Settings(attngan.StagedSettings):
         )
 
 
-_BIRDS = Settings(
-    loop=LoopSettings(steps=3600, batch_size=16, sample_every=500, checkpoint_every=250),
-    data=data.Settings(kind="birds", px=(16, 32, 64), words=32, facing="right"),
-    damsm="birds",
-    noise_size=32,
-    generator_width=16,
-    critic_width=16,
-    first_px=16,
-    learning_rate=5e-4,
-    average=0.998,
-)
-
 PRESETS: dict[str, Settings] = {
-    "toy": replace(
-        _BIRDS,
-        loop=LoopSettings(steps=120, batch_size=16, sample_every=60, checkpoint_every=60),
-        data=replace(_BIRDS.data, px=(8, 16, 32), count=192),
-        damsm="toy",
-        condition_size=16,
-        generator_width=8,
-        critic_width=8,
-        residuals=1,
-        first_px=8,
-        matching=1.0,
-        learning_rate=1e-3,
-        average=0.95,
+    "toy": Settings(
+        LoopSettings(steps=120, batch_size=16, sample_every=60, checkpoint_every=60), **attngan.TOY
     ),
-    "birds": _BIRDS,
+    "birds": Settings(
+        LoopSettings(steps=3600, batch_size=16, sample_every=500, checkpoint_every=250),
+        **attngan.BIRDS,
+    ),
     # 800 epochs of CUB's 8,855 pictures, 200 of COCO's 82,783; the paper says 600 and 120.
     "cub": Settings(
         loop=LoopSettings(708_000, batch_size=10, sample_every=2000, checkpoint_every=2000),

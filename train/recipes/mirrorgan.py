@@ -6,7 +6,7 @@ Source:
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -35,34 +35,15 @@ class Settings(attngan.StagedSettings):
     """λ of the cross-entropy of the caption in that description; the paper's best is 20."""
 
 
-_BIRDS = Settings(
-    loop=LoopSettings(steps=4000, batch_size=16, sample_every=500, checkpoint_every=250),
-    data=data.Settings(kind="birds", px=(16, 32, 64), words=32, facing="right"),
-    damsm="birds",
-    noise_size=32,
-    generator_width=16,
-    critic_width=16,
-    first_px=16,
-    learning_rate=5e-4,
-    average=0.998,
-)
-
 PRESETS: dict[str, Settings] = {
-    "toy": replace(
-        _BIRDS,
-        loop=LoopSettings(steps=80, batch_size=16, sample_every=40, checkpoint_every=40),
-        data=replace(_BIRDS.data, px=(8, 16, 32), count=192),
-        damsm="toy",
-        stream="toy",
-        condition_size=16,
-        generator_width=8,
-        critic_width=8,
-        residuals=1,
-        first_px=8,
-        learning_rate=1e-3,
-        average=0.95,
+    "toy": Settings(
+        LoopSettings(steps=80, batch_size=16, sample_every=40, checkpoint_every=40),
+        **attngan.TOY | {"matching": 0.0, "stream": "toy"},
     ),
-    "birds": _BIRDS,
+    "birds": Settings(
+        LoopSettings(steps=4000, batch_size=16, sample_every=500, checkpoint_every=250),
+        **attngan.BIRDS,
+    ),
     # 650 epochs of CUB's 8,855 pictures. For COCO there is no official configuration: AttnGAN's
     # sizes and epochs, 120 of 82,783 pictures.
     "cub": Settings(

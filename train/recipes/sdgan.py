@@ -55,33 +55,15 @@ class Settings(attngan.StagedSettings):
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=2700, batch_size=8, sample_every=500, checkpoint_every=250),
-    data=data.Settings(kind="birds", px=(16, 32, 64), words=32, facing="right", retold=True),
-    damsm="birds",
-    noise_size=32,
-    generator_width=16,
-    critic_width=16,
-    first_px=16,
-    learning_rate=5e-4,
-    average=0.998,
+    LoopSettings(steps=2700, batch_size=8, sample_every=500, checkpoint_every=250), **attngan.BIRDS
+)
+_TOY = Settings(
+    LoopSettings(steps=100, batch_size=8, sample_every=50, checkpoint_every=50), **attngan.TOY
 )
 
 PRESETS: dict[str, Settings] = {
-    "toy": replace(
-        _BIRDS,
-        loop=LoopSettings(steps=100, batch_size=8, sample_every=50, checkpoint_every=50),
-        data=replace(_BIRDS.data, px=(8, 16, 32), count=192),
-        damsm="toy",
-        condition_size=16,
-        generator_width=8,
-        critic_width=8,
-        residuals=1,
-        first_px=8,
-        matching=1.0,
-        learning_rate=1e-3,
-        average=0.95,
-    ),
-    "birds": _BIRDS,
+    "toy": replace(_TOY, data=replace(_TOY.data, retold=True)),
+    "birds": replace(_BIRDS, data=replace(_BIRDS.data, retold=True)),
     # AttnGAN's epochs, 600 of CUB's 8,855 pictures and 120 of COCO's 82,783, in half its batches:
     # each picture is drawn twice.
     "cub": Settings(

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from t2i.export.official.inspection import inspect
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 from t2i.models import clip
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.sessions import open_session

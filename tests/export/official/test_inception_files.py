@@ -7,7 +7,8 @@ import pytest
 import torch
 from official_files import official_state, refused, save
 
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 from t2i.models import inception
 
 SMALL = inception.Settings(kinds=5, px=75, thinner=16)

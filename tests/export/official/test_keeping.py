@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from t2i.export.official.keeping import keep
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 from t2i.models import damsm, stylegan2
 from t2i.runtime.errors import DataError
 from t2i.runtime.records import decode
@@ -61,6 +62,8 @@ def test_tensors_are_kept_under_their_own_names(tmp_path: Path) -> None:
     said = refused(f"--weights={file}", f"--save-weights={kept}", status=2)
     assert "is there already" in said
     assert "vgg.safetensors" in refused(f"--weights={file}", "--save-weights=vgg.pth", status=2)
+    nowhere = f"--save-weights={tmp_path / 'nowhere' / 'vgg.safetensors'}"
+    assert "there is no folder" in refused(f"--weights={file}", nowhere, status=2)
 
 
 @pytest.mark.slow

@@ -3,13 +3,14 @@
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
 import torch
-from official_files import save_legacy
+from official_files import save, save_legacy
 
 from t2i.export.official.inspection import inspect
 from t2i.export.official.stored import Storage
@@ -72,7 +73,8 @@ def test_a_gigabyte_is_told_in_a_moment_and_not_read(
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -84,9 +86,12 @@ print(peak() - before)
 
 
 @pytest.mark.slow
-def test_an_import_takes_less_than_two_and_a_half_times_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("save", [save, save_legacy])
+def test_an_import_takes_less_than_two_and_a_half_times_the_file(
+    save: Callable[[object, Path], Path], tmp_path: Path
+) -> None:
     (network,) = inception.networks(inception.Settings()).values()
-    file = save_legacy(network.state_dict(), tmp_path / "pt_inception.pth")
+    file = save(network.state_dict(), tmp_path / "pt_inception.pth")
     command = [sys.executable, "-c", MEASURE, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 2.5 * file.stat().st_size

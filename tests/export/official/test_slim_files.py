@@ -12,7 +12,8 @@ from official_files import refused, typed
 from PIL import Image
 from typer.testing import CliRunner
 
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 from t2i.models import inception
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.cli import score

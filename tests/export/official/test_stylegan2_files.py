@@ -14,7 +14,8 @@ from golden import Case, cases
 from official_files import State, refused, save, save_legacy, typed
 
 from t2i.export.official.inspection import inspect
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
+from t2i.export.official.published import Files
 from t2i.export.official.stylegan2 import NVIDIA
 from t2i.models import renames, stylegan2
 from t2i.runtime.bundle import Bundle

@@ -8,23 +8,19 @@ import numpy as np
 import pytest
 import torch
 from golden import Case, cases
+from lua_files import Function, Lua, Writer, module, save_lua
 from official_files import State, official_state, refused, save
 from torch import Tensor
-from torch7_files import Function, Lua, Writer
 
 from t2i.export.official.inspection import inspect
-from t2i.export.official.load import Files, load
+from t2i.export.official.load import load
 from t2i.export.official.natures import Damaged
+from t2i.export.official.published import Files
 from t2i.export.official.torch7 import Torch7
 from t2i.models import stackgan1
 
 CASES = {case.name: case for case in cases("charcnnrnn")}
 LETTERS = 71
-
-
-def module(kind: str, *within: Any, **fields: Any) -> Lua:
-    listed = {"modules": list(within)} if within else {}
-    return Lua(f"nn.{kind}", train=False, **listed, **fields)
 
 
 def node(made: Lua | None, *children: Lua) -> Lua:
@@ -82,11 +78,6 @@ def encoder(state: dict[str, np.ndarray]) -> Lua:
     scan = module("Sequential", *convolutions)
     parts = [module("Identity"), scan, recurrence, layer("Linear", state, "emb_proj")]
     return Lua("nn.gModule", modules=parts, forwardnodes=[])
-
-
-def save_lua(value: Any, path: Path) -> Path:
-    path.write_bytes(Writer().write(value))
-    return path
 
 
 def checkpoint(case: Case, path: Path) -> Path:

@@ -1,6 +1,7 @@
-"""Values as Torch7 writes them: from the description of its format, not with what reads them."""
+"""Files of Torch7, the Lua one, as it writes them on a machine of 64 bits."""
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,19 @@ class Function:
     """A function of Lua, as its bytes and what it knows."""
 
 
+class Storage:
+    """Numbers, of which tensors are views: of those of a network, once it was trained, all are."""
+
+    def __init__(self, numbers: np.ndarray) -> None:
+        self.numbers = numbers
+
+
 class Writer:
-    """Values as Torch7 writes them on a machine of 64 bits; what comes again is written once."""
+    """Values as Torch7 writes them; what comes again is written once."""
 
     def __init__(self) -> None:
         self.written: list[Any] = []
+        self.storages: dict[int, Storage] = {}
 
     def write(self, value: Any) -> bytes:
         match value:
@@ -48,16 +57,18 @@ class Writer:
             return struct.pack("<i", len(value)) + pairs
         if isinstance(value, Lua):
             return self.text("V 1") + self.text(value.kind) + self.write(value.fields)
+        if isinstance(value, Storage):
+            head = self.text("V 1") + self.text("torch.CudaStorage")
+            return head + struct.pack("<q", value.numbers.size) + value.numbers.tobytes()
         return self.tensor(value)
 
     def tensor(self, value: np.ndarray) -> bytes:
-        head = self.text("V 1") + self.text("torch.CudaTensor") + struct.pack("<i", value.ndim)
+        whole = value if value.base is None else value.base
+        first = (value.ctypes.data - whole.ctypes.data) // value.itemsize + 1
         strides = [each // value.itemsize for each in value.strides]
-        head += struct.pack(f"<{2 * value.ndim + 1}q", *value.shape, *strides, 1)
-        index = len(self.written) + 1
-        self.written.append(head)
-        storage = struct.pack("<ii", 4, index) + self.text("V 1") + self.text("torch.CudaStorage")
-        return head + storage + struct.pack("<q", value.size) + value.tobytes()
+        head = self.text("V 1") + self.text("torch.CudaTensor") + struct.pack("<i", value.ndim)
+        head += struct.pack(f"<{2 * value.ndim + 1}q", *value.shape, *strides, first)
+        return head + self.write(self.storages.setdefault(id(whole), Storage(whole)))
 
     def index(self, value: Any) -> tuple[int, bool]:
         for place, each in enumerate(self.written):
@@ -69,3 +80,13 @@ class Writer:
     @staticmethod
     def text(value: str) -> bytes:
         return struct.pack("<i", len(value)) + value.encode("latin1")
+
+
+def module(kind: str, *within: Any, **fields: Any) -> Lua:
+    listed = {"modules": list(within)} if within else {}
+    return Lua(f"nn.{kind}", train=False, **listed, **fields)
+
+
+def save_lua(value: Any, path: Path) -> Path:
+    path.write_bytes(Writer().write(value))
+    return path
