@@ -39,7 +39,7 @@ def training(root: Path) -> Work:
         out = f"--out={folder / 'run'}"
         if (folder / "run").exists():
             return ["tiny", out, "--resume"]
-        changes = ["--set=steps=200", "--set=checkpoint_every=3"]
+        changes = ["--set=steps=120", "--set=checkpoint_every=3"]
         return ["tiny", "--preset=toy", out, f"--with=seedling={seedling}", *changes]
 
     def sound(folder: Path) -> int:
