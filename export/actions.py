@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from t2i.export.limits import Limits
+from t2i.models.catalog import CATALOG
 from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import ExportError, UsageError
@@ -112,9 +113,12 @@ def bundle(wanted: "Request", where: Where, limits: Limits | None = None) -> Non
     from t2i.export.publish import export
 
     if limits:
-        from t2i.export.tensorrt import find_library
+        from t2i.export import symmetric, tensorrt
 
-        find_library()  # refused now, not after minutes
+        # Refused now, not after minutes.
+        tensorrt.find_library()
+        if wanted.precision == "int8" and CATALOG[wanted.trained.recipe.system].pipeline != "gan":
+            raise symmetric.blocks()
     made = export(wanted)
     engines = _engines(made, limits) if limits else []
     if where.as_json:

@@ -133,11 +133,16 @@ class _Unpickler(pickle._Unpickler):
     """In Python, not C, whose table of what was read before is as long as the file says.
 
     Finds nothing by name but what is listed below. Frames, within which all would count as one
-    value, are passed over: they only say how much may be read at once.
+    value, are passed over: they only say how much may be read at once. Bytes that can be changed,
+    which checkpoints have none of, are refused: room for them is made before any is read.
     """
 
     dispatch: ClassVar[Any] = {
-        **pickle._Unpickler.dispatch,
+        **{
+            code: read
+            for code, read in pickle._Unpickler.dispatch.items()
+            if code != pickle.BYTEARRAY8[0]
+        },
         pickle.FRAME[0]: lambda self: self.read(FRAME_BYTES),
     }
 

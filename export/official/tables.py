@@ -131,8 +131,11 @@ def is_optimiser(value: Any) -> bool:
 
 def _described(tree: Any) -> str:
     """What a checkpoint without tensors is."""
-    if is_optimiser(tree):
+    within = tree.values() if isinstance(tree, dict) else ()
+    if any(map(is_optimiser, (tree, *within))):
         return "the state of an optimiser"
+    if isinstance(tree, list) and [type(each) for each in tree[2:]] == [dict, dict]:
+        return "captions and their vocabulary, which --vocabulary takes"
     if isinstance(tree, StandIn):
         return f"a {type(tree).__name__}"
     if isinstance(tree, dict):

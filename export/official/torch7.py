@@ -110,6 +110,8 @@ class Torch7:
         if package == "torch" and kind.endswith("Tensor"):
             self.seen[index] = self._tensor()
             return self.seen[index], None
+        if "\0" in name:
+            raise Damaged("a class in it has a name that is none")
         made = type(kind or package, (StandIn,), {})()
         self.seen[index] = made
         return made, iter([made.__setstate__])

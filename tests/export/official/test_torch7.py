@@ -154,6 +154,7 @@ def test_every_byte_that_is_lost_is_missed(tmp_path: Path) -> None:
         struct.pack("<ii", 4, 1) + Writer.text("torch.FloatTensor") + struct.pack("<i", 10**6),
         struct.pack("<ii", 4, 1) + Writer.text("torch.FloatStorage") + struct.pack("<q", 2**60),
         struct.pack("<ii", 4, 1) + Writer.text("torch.OddStorage") + struct.pack("<q", 0),
+        struct.pack("<ii", 4, 1) + Writer.text("nn.Lin\0ear") + struct.pack("<i", 0),
     ],
 )
 def test_what_a_file_claims_is_not_believed(data: bytes, tmp_path: Path) -> None:
