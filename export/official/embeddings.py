@@ -17,6 +17,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def convert(path: Path, to: Path) -> Kept:
         draft.replace(to)
     finally:
         draft.unlink(missing_ok=True)
-    return Kept(to, len(written), next(iter(written.values())))
+    return Kept(to, len(written), max(written.values(), default=0))
 
 
 def _write(archive: zipfile.ZipFile, file: Path, written: dict[str, int]) -> None:
@@ -141,9 +142,10 @@ def _write(archive: zipfile.ZipFile, file: Path, written: dict[str, int]) -> Non
         )
     for caption, vector in _pairs(file, vectors):
         # As it stands in the file, and as people type it.
-        for name in {caption, caption.strip()} - written.keys():
-            archive.writestr(f"{name}.npy", _npy(vector))
-            written[name] = vectors.size
+        for name in (caption, caption.strip()):
+            if name and name not in written:
+                archive.writestr(f"{name}.npy", _npy(vector))
+                written[name] = vectors.size
 
 
 def _pairs(path: Path, vectors: Vectors) -> Iterator[tuple[str, Array]]:
@@ -169,7 +171,8 @@ def in_pickle(value: Any) -> Vectors | None:
     whole = _held(value)
     if whole is not None and len(whole.shape) == 3:
         pictures, count, size = whole.shape
-        return Vectors(((count, size),) * pictures, lambda place: whole.numbers[place])
+        numbers = cache(lambda: whole.numbers)  # once, and not for being told
+        return Vectors(((count, size),) * pictures, lambda place: numbers()[place])
     held = [_held(each) for each in value] if isinstance(value, list) else []
     known = [each for each in held if each is not None and len(each.shape) in (1, 2)]
     if not known or len(known) < len(held):

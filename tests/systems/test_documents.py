@@ -24,8 +24,9 @@ pytestmark = pytest.mark.slow
 ELSEWHERE = {
     "needs a card": r"--device |--tensorrt",
     "needs other people's weights: tests/export/official": (
-        r"weights |--inspect|vgg=|--model (attngan|dmgan|controlgan|stylegan2|hdgan|stackgan|gancls"
-        r"|clip|mindalle)( |$)|^t2i-score (fid,kid,is|fid,is|is|vs --model hdgan)"
+        r"weights |--inspect|^t2i-export --embeddings|vgg=|--model (attngan|dmgan|controlgan"
+        r"|stylegan2|hdgan|stackgan|gancls|clip|mindalle)( |$)"
+        r"|^t2i-score (fid,kid,is|fid,is|is|vs --model hdgan)"
     ),
     "needs photographs": r"--preset (cub|coco|cifar|flowers) .*--data (?!pictures --check)|flowers",
     "is an ablation: tests/train/recipes": r"^t2i-train \w+ (--preset toy )?--set",
