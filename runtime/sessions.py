@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from t2i.runtime import card, memory, providers
 from t2i.runtime.archives import AGAIN
-from t2i.runtime.bundle import Bundle, Graph, Tensor
+from t2i.runtime.bundle import Bundle, Graph, Rounding, Tensor
 from t2i.runtime.captured import Captured
 from t2i.runtime.errors import BundleError, DeviceError, T2IError, UsageError, did_you_mean
+from t2i.runtime.processor import overflows
 from t2i.runtime.providers import EXTRAS, PROVIDERS
 from t2i.runtime.waiting import closed
 
@@ -216,6 +217,8 @@ class _Start:
                 f"this ONNX Runtime cannot run on {device}",
                 hint=f"pip install 't2i[{EXTRAS[device]}]', or use --device cpu",
             )
+        if device == "cpu":
+            _refuse_overflow(self.bundle.manifest.rounding)
         captured = None
         with _prepared(_onnxruntime(), device):
             if device == "cpu":
@@ -274,6 +277,15 @@ class _Start:
         if started.get_providers()[0] != PROVIDERS[device]:  # it falls back without a word
             raise _unusable(device, "no card, or its driver or libraries are missing")
         return started
+
+
+def _refuse_overflow(rounding: Rounding | None) -> None:
+    if rounding and rounding.range == "full" and overflows():
+        raise DeviceError(
+            "the weights of this bundle reach over all eight bits, which need VNNI on a processor "
+            "like this one, and its flags do not show it",
+            hint="export it with --int8 --set range=reduced, or without --int8",
+        )
 
 
 def _refuse_other_tensors(started: Any, graph: Graph) -> None:
