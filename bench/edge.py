@@ -1,81 +1,116 @@
-"""A bundle and the same as one file: milliseconds of a picture, and megabytes.
+"""AttnGAN on a small machine: every way to draw its birds, side by side.
 
-    python -m bench.edge                          # birds, one thread, batches of 1 and 8
-    python -m bench.edge --model attngan-cub      # another bundle
-    python -m bench.edge --rounds 31              # on a noisy machine
+    python -m bench.edge                                      # the weights that ship
+    python -m bench.edge --run runs/attngan/001-birds256      # others
+    python -m bench.edge --rounds 31                          # on a noisy machine
 
-Both go from captions to pixels, all noise included. They run in turn, round by round, so that a
-machine that slows down slows both; ratios are of medians.
+| column | tells |
+|---|---|
+| batch of 1 | milliseconds from a caption to its pixels, noise included, on one thread |
+| pictures/s | the same for batches of 8 |
+| warm, cold | from process start to PNG: `bench/cold.py` says what these are |
+| peak | most memory of that process |
+| file | of the graphs or weights that are read |
+
+What is compared runs in turn, round by round, so that a machine that slows down slows all alike;
+ratios are of medians. The plain export is what PyTorch makes of the networks as they are, drawn by
+the same runtime. The single file is run by a program that knows ONNX Runtime alone. At last,
+`--low-memory` beside the usual way, for many pictures.
 """
 
+import multiprocessing
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import onnxruntime
 import typer
 
-from bench.attngan import Way, interleaved
-from t2i.export import single_file
-from t2i.export.pages import captions
-from t2i.runtime import places, terminal
-from t2i.runtime.bundle import Bundle
-from t2i.runtime.draw import Painter
+from bench.cold import PYTHON, SCRIPTS, T2I_RUN, process, seconds, starts
+from t2i.runtime import terminal
 
-BATCHES = (1, 8)
+EAGER, PLAIN, OURS, SINGLE = "PyTorch eager", "plain export", "t2i-export", "--single-file"
+BATCH = 8
+MANY = 24
 
 
-def bundle_way(bundle: Bundle, wanted: list[str]) -> Way:
-    painter = Painter(bundle, device="cpu", threads=1)
+@dataclass(frozen=True)
+class Speed:
+    """One way to draw, from captions to pixels."""
 
-    def draw(batch: int) -> None:
-        painter.draw((wanted * batch)[:batch], batch_size=batch)
+    one: float
+    """Seconds of a batch of 1."""
+    eight: float
+    """Seconds of a batch of 8."""
+    megabytes: float
+    command: tuple[str, ...]
+    """Draws one picture in a process of its own."""
 
-    return draw
+
+def speeds(run: Path | None, folder: Path, rounds: int) -> dict[str, Speed]:
+    """Make what is compared, in the folder, and time it. Loads PyTorch."""
+    from bench import attngan, drawing
+
+    ways = drawing.ways(run, folder)
+    draw = {name: way.draw for name, way in ways.items()}
+    one = attngan.interleaved(draw, 1, rounds)
+    eight = attngan.interleaved(draw, BATCH, max(3, rounds // 3))
+    return {
+        name: Speed(one[name], eight[name], way.bytes / 1e6, _command(name, way.path, run))
+        for name, way in ways.items()
+    }
 
 
-def single_way(path: Path, wanted: list[str]) -> Way:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+def _command(name: str, path: Path, run: Path | None) -> tuple[str, ...]:
+    if name == EAGER:
+        return (*PYTHON, str(SCRIPTS / "torch_script.py"), *([str(run)] if run else []))
+    if name == SINGLE:
+        return (*PYTHON, str(SCRIPTS / "single_script.py"), str(path))
+    return (*T2I_RUN, f"--model={path}")
 
-    def draw(batch: int) -> None:
-        asked = np.array((wanted * batch)[:batch], dtype=object)
-        session.run(None, {"caption": asked, "seed": np.arange(batch)})
 
-    return draw
+def tell_memory(command: Sequence[str]) -> None:
+    """Many pictures by the same command, which differs in nothing but the memory it may take."""
+    terminal.report(f"{MANY} pictures in one process")
+    rows = []
+    for name, extra in {"usual": [], "--low-memory": ["--low-memory"]}.items():
+        wall, peak = process([*command, f"--count={MANY}", "--out=birds", *extra])
+        rows.append((name, f"{wall:.1f} s", f"{peak:.0f} MB"))
+    terminal.table(("t2i-run", "time", "peak"), rows)
 
 
 def main(
-    model: Annotated[str, typer.Option(help="A bundle that draws captions.")] = "birds",
-    rounds: Annotated[int, typer.Option(min=3, help="Counted rounds.")] = 15,
+    run: Annotated[Path | None, typer.Option(help="A run of AttnGAN.")] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="Counted rounds of a batch of 1.")] = 15,
 ) -> None:
-    """Compare speeds and sizes."""
-    bundle = Bundle.load(places.find(model))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "single.onnx"
-        single_file.write(bundle, path)
-        sizes = {
-            "bundle": sum(graph.bytes for graph in bundle.manifest.graphs) / 1e6,
-            "single file": path.stat().st_size / 1e6,
-        }
-        wanted = captions(bundle)
-        ways = {"bundle": bundle_way(bundle, wanted), "single file": single_way(path, wanted)}
-    for batch in BATCHES:
-        medians = interleaved(ways, batch, rounds)
-        terminal.report(f"{bundle.name}, batch of {batch}, {rounds} rounds")
+    """Compare speeds, starts, memory and sizes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # In a process of its own, because this one starts others: see `starts`.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            found = pool.submit(speeds, run and run.resolve(), folder, rounds).result()
+        begun = starts({way: each.command for way, each in found.items()}, folder)
+        ours = found[OURS].one
         rows = [
             (
-                name,
-                f"{1000 * median:.0f} ms",
-                f"{median / medians['bundle']:.2f} ×",
-                f"{sizes[name]:.1f} MB",
+                way,
+                f"{1000 * each.one:.0f} ms",
+                f"{each.one / ours:.2f} ×",
+                f"{BATCH / each.eight:.1f}",
+                seconds(begun[way].warm),
+                seconds(begun[way].cold),
+                f"{begun[way].peak_mb:.0f} MB",
+                f"{begun[way].peak_mb / begun[EAGER].peak_mb:.2f} ×",
+                f"{each.megabytes:.1f} MB",
             )
-            for name, median in medians.items()
+            for way, each in found.items()
         ]
-        terminal.table(("one thread", "median", "of the bundle", "graphs"), rows)
+        columns = ("one thread", "batch of 1", "of ours", "pictures/s", "warm", "cold", "peak")
+        terminal.table((*columns, "of PyTorch", "file"), rows)
+        tell_memory(found[OURS].command)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from t2i.export.fitting import UNASKED, Fitting
 from t2i.export.limits import Limits
+from t2i.models.catalog import CATALOG
 from t2i.runtime import places, terminal
 from t2i.runtime.bundle import Bundle, Manifest
 from t2i.runtime.errors import ExportError, UsageError
@@ -48,14 +49,14 @@ class Where:
     force: bool
     as_json: bool
 
-    def file(self, name: str) -> Path:
-        """Path of a single file.
+    def file(self, name: str, ending: str = ".onnx") -> Path:
+        """Path of a single file, or of one of another ending.
 
         Raises:
             ExportError: there is something that may not be replaced.
         """
         asked = self.out or Path(name)
-        path = asked.with_name(asked.name.removesuffix(".onnx") + ".onnx")
+        path = asked.with_name(asked.name.removesuffix(ending) + ending)
         if path.is_dir():
             raise ExportError(f"{path} is there already", hint="choose another place with --out")
         if path.exists() and not self.force:
@@ -118,9 +119,12 @@ def bundle(wanted: "Request", where: Where, limits: Limits | None = None) -> Non
     from t2i.export.publish import export
 
     if limits:
-        from t2i.export.tensorrt import find_library
+        from t2i.export import symmetric, tensorrt
 
-        find_library()  # refused now, not after minutes
+        # Refused now, not after minutes.
+        tensorrt.find_library()
+        if wanted.precision == "int8" and CATALOG[wanted.trained.recipe.system].pipeline != "gan":
+            raise symmetric.blocks()
     made = export(wanted)
     engines = _engines(made, limits) if limits else []
     if where.as_json:
@@ -217,6 +221,20 @@ def convert(file: Path, path: Path, *, force: bool) -> None:
 
     keeping.convert(file, path, force=force)
     terminal.report(f"wrote {path}", next=f"t2i-export --inspect {path}")
+
+
+def vectors(file: Path, where: Where) -> None:
+    """Write published vectors of captions as what `t2i-run` and trainings read."""
+    from t2i.export.official import embeddings
+
+    kept = embeddings.convert(file, where.file(file.resolve().stem, ".npz"))
+    if where.as_json:
+        terminal.print_json({**asdict(kept), "path": str(kept.path)})
+        return
+    terminal.report(
+        f"wrote {kept.path}: vectors of {kept.captions:,} captions, {kept.size:,} numbers each",
+        next=f"t2i-run --model stackgan --embeddings {kept.path} --captions FILE",
+    )
 
 
 def inspect(file: Path, *, as_json: bool) -> None:

@@ -29,6 +29,7 @@ t2i-export inception --weights pt_inception-2015-12-05-6726825d.pth   # what FID
 t2i-export attngan --weights G.pth --text-weights T.pth --vocabulary captions.pickle   # official
 t2i-export --inspect netG_epoch_600.pth              # what a file is; writes nothing
 t2i-export --weights vgg16.pth --save-weights vgg16.safetensors   # what trainings read
+t2i-export --embeddings birds                        # a data set's vectors, by caption
 t2i-export attngan --single-file                     # one .onnx: captions in, pixels out
 t2i-export --bundle birds --single-file              # the same of a bundle that is there
 t2i-export mindalle --weights pretrained/dalle_bart_mini   # what min-dalle downloads
@@ -93,6 +94,12 @@ SaveWeights = Annotated[
 Inspect = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Say what a file of weights is, and stop.")
 ]
+Vectors = Annotated[
+    Path | None,
+    typer.Option(
+        "--embeddings", metavar="PATH", help="Write published vectors of captions: NAME.npz."
+    ),
+]
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
 Int8 = Annotated[
@@ -143,6 +150,7 @@ def export(
     captions: Captions = None,
     save_weights: SaveWeights = None,
     inspect: Inspect = None,
+    embeddings: Vectors = None,
     fp32: Fp32 = False,
     fp16: Fp16 = False,
     int8: Int8 = False,
@@ -170,8 +178,16 @@ def export(
         source = actions.Source(system, run, given)
         if attention and not single_file:
             raise UsageError("--attention belongs to --single-file", hint="pass both, or neither")
+        others = (precision, bundle, save_weights, single_file, tensorrt)
+        if embeddings and (source != actions.Source() or any(others)):
+            raise UsageError(
+                "--embeddings makes a file of vectors, and no bundle",
+                hint=f"t2i-export --embeddings {embeddings}",
+            )
         if inspect:
             actions.inspect(inspect, as_json=as_json)
+        elif embeddings:
+            actions.vectors(embeddings, where)
         elif bundle and (source != actions.Source() or precision or single_file == tensorrt):
             raise UsageError(
                 "--bundle names a bundle that is there, and makes a single file or engines of it",

@@ -2,8 +2,9 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from t2i.models.catalog import CATALOG
 from t2i.runtime import places, rules, terminal
 from t2i.runtime.bundle import MANIFEST, Bundle, Training, read_manifest
 from t2i.runtime.errors import BundleError, ExportError, UsageError
+
+DRAFT, REPLACED = ".draft-", "replaced-"
+STALE_SECONDS = 24 * 3600.0
+"""After which nobody works on a draft any more."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +121,9 @@ def _origin(training: Training) -> Training:
 def drafted(path: Path) -> Iterator[Path]:
     """A folder that takes its place at `path` in the end; after an error nothing is left of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".draft-", dir=path.parent))
-    draft, replaced = aside / path.name, aside / "replaced"
+    _tidy(path.parent)
+    aside = Path(tempfile.mkdtemp(prefix=DRAFT, dir=path.parent))
+    draft, replaced = aside / path.name, aside / f"{REPLACED}{path.name}"
     draft.mkdir()
     try:
         yield draft
@@ -131,3 +137,17 @@ def drafted(path: Path) -> Iterator[Path]:
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what exports that were killed left behind, but for a bundle that they had put aside
+    and not yet replaced: it gets its place again."""
+    for aside in folder.glob(f"{DRAFT}*"):
+        with suppress(OSError):
+            if time.time() - aside.stat().st_mtime < STALE_SECONDS:
+                continue
+            for replaced in aside.glob(f"{REPLACED}*"):
+                place = folder / replaced.name.removeprefix(REPLACED)
+                if not place.exists():
+                    replaced.rename(place)
+            shutil.rmtree(aside, ignore_errors=True)

@@ -30,10 +30,7 @@ def make_symmetric(model: onnx.ModelProto) -> None:
     """
     graph = model.graph
     if any(node.op_type == "MatMulNBits" for node in graph.node):
-        raise ExportError(
-            "TensorRT does not read the matrices of eight bits that --int8 makes of this system",
-            hint="build engines with --fp16",
-        )
+        raise blocks()
     if not any(node.op_type == ROUND for node in graph.node):
         return
     write = _Writer({each.name: numpy_helper.to_array(each) for each in graph.initializer})
@@ -51,6 +48,14 @@ def make_symmetric(model: onnx.ModelProto) -> None:
     graph.initializer.extend(kept)
     graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in write.made.items()
+    )
+
+
+def blocks() -> ExportError:
+    """What --int8 makes of systems that do not draw by convolutions."""
+    return ExportError(
+        "TensorRT does not read the matrices of eight bits that --int8 makes of this system",
+        hint="build engines with --fp16",
     )
 
 

@@ -1,13 +1,15 @@
 """Trained networks, read back from a run folder."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from t2i.export.official.kinds import OFFICIAL
 from t2i.export.official.table import PUBLISHED
@@ -15,7 +17,7 @@ from t2i.models import renames
 from t2i.models.catalog import CATALOG
 from t2i.runtime import runs
 from t2i.runtime.errors import ExportError, UsageError, did_you_mean
-from t2i.runtime.records import RecordError, decode
+from t2i.runtime.records import RecordError, decode, encode
 from t2i.runtime.text import vocabulary_size
 
 
@@ -104,13 +106,12 @@ def load(run: runs.Run) -> Trained:
             f"{run.folder} cannot be exported: {error}",
             hint="it is damaged, or of another version: take another run, or train again",
         ) from error
-    networks: dict[str, nn.Module] = models.networks(sizes)
-    for prefix, network in networks.items():
-        start = f"{prefix}."
-        own = {k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)}
-        renames.load(network, own)
-        network.eval().requires_grad_(requires_grad=False)
-    trained = Trained(run, sizes, networks, tokenizer)
+    if max(_numbers(encode(sizes)), default=0) > run.weights.stat().st_size:
+        raise ExportError(
+            f"{run.folder} tells of a network that is larger than its {runs.WEIGHTS}",
+            hint="it is damaged: take another run, or train again",
+        )
+    trained = Trained(run, sizes, _filled(models, sizes, weights), tokenizer)
     words = getattr(sizes, "vocabulary", None)  # some networks read none
     if words is not None and trained.vocabulary != words:
         raise ExportError(
@@ -119,3 +120,52 @@ def load(run: runs.Run) -> Trained:
             hint="a run fits only the vocabulary it was trained with: put its own file back",
         )
     return trained
+
+
+def _filled(models: Any, sizes: Any, weights: Mapping[str, Tensor]) -> dict[str, nn.Module]:
+    """
+    Raises:
+        ExportError: the weights do not fit.
+    """
+    own: dict[str, dict[str, Tensor]] = {}
+    for prefix, network in hollow(models, sizes).items():
+        start = f"{prefix}."
+        found = {k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)}
+        renames.check(network, {name: tuple(each.shape) for name, each in found.items()})
+        own[prefix] = found
+    networks: dict[str, nn.Module] = models.networks(sizes)
+    for prefix, network in networks.items():
+        renames.load(network, own[prefix])
+        network.eval().requires_grad_(requires_grad=False)
+    return networks
+
+
+def hollow(models: Any, sizes: Any) -> dict[str, nn.Module]:
+    """Networks of these sizes without their numbers, for which nothing is allocated.
+
+    What a stranger's file says of one layer decides the sizes of others: so shapes are compared
+    with these first.
+
+    Raises:
+        ExportError: there are none.
+    """
+    nonsense = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, UsageError)
+    try:
+        with torch.device("meta"):
+            networks: dict[str, nn.Module] = models.networks(sizes)
+    except nonsense as error:
+        reason, *_ = str(error).splitlines() or [type(error).__name__]
+        raise ExportError(
+            f"there is no network of these sizes: {reason}",
+            hint="the file is damaged, or of a variant that is not known here",
+        ) from error
+    return networks
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """All whole numbers in a record."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)

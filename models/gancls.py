@@ -1,7 +1,8 @@
 """GAN-CLS: a sentence and noise become a picture at once; the critic sees both side by side.
 
 Source: Reed et al., ICML 2016 (arXiv 1605.05396). Official code: reedscot/icml2016; layers and
-names are those of its port aelnouby/Text-to-Image-Synthesis (`models/gan_cls.py`).
+names are those of its port aelnouby/Text-to-Image-Synthesis (`models/gan_cls.py`), but for one
+generator, which is that of the authors' Lua code.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ class Settings(charcnnrnn.TextSettings):
     """Z: channels of the noise."""
     generator_width: int = 64
     """Channels of the generator's largest hidden map; each smaller one has twice as many."""
+    bottlenecks: int = 0
+    """0 = the generator is the port's. Else it is the authors', which has so many residual
+    bottlenecks at 4 and at 8 px: 1, or 2 where their code is told to be `large`."""
     critic_width: int = 64
     """Channels of the critic's largest map; each smaller one has twice as many."""
     image_px: int = 64
@@ -86,6 +90,65 @@ class Generator(nn.Module):
     def forward(self, noise: Tensor, sentence: Tensor) -> Tensor:
         seed = torch.cat([self.condition(sentence), noise], dim=1)
         return self.grow(seed[:, :, None, None])
+
+
+class Bottleneck(nn.Module):
+    """Add what a quarter of the channels find in a map: (B, C, H, W) -> (B, C, H, W)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inner = width // 4
+        self.branch = nn.Sequential(
+            *(nn.Conv2d(width, inner, 1), nn.BatchNorm2d(inner), nn.ReLU()),
+            *(nn.Conv2d(inner, inner, 3, padding=1), nn.BatchNorm2d(inner), nn.ReLU()),
+            *(nn.Conv2d(inner, width, 3, padding=1), nn.BatchNorm2d(width)),
+        )
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return hidden + self.branch(hidden)
+
+
+class AuthorsGenerator(nn.Module):
+    """Draw sentences as the authors' Lua code does.
+
+    Unlike the port's, it sets noise before the sentence, squeezes that without a norm, and has
+    bottlenecks at 4 and at 8 px. Convolutions have biases, which do not learn: the code sets them
+    to zero before every step, so that a file holds what the very last one made of them.
+
+    Shapes:
+        noise (B, Z), standard normal; sentence (B, E) -> (B, 3, px, px) in [-1, 1]
+
+    Source: official name `netG`, in `main_cls_int.lua` and `main_cls.lua`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        C = settings.condition_size
+        widths = [settings.generator_width * 2**i for i in reversed(range(settings.doublings))]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(settings.noise_size + C, widths[0], 4)]
+        for place, width in enumerate(widths):
+            if place:
+                layers.append(_grow(widths[place - 1], width))
+            layers.append(nn.BatchNorm2d(width))
+            if place < 2:
+                layers += [Bottleneck(width) for _ in range(settings.bottlenecks)]
+            layers.append(nn.ReLU())
+        self.condition = nn.Sequential(nn.Linear(settings.text_size, C), nn.LeakyReLU(0.2))
+        self.grow = nn.Sequential(*layers, _grow(widths[-1], 3), nn.Tanh())
+        for layer in self.grow.modules():
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
+                layer.bias.requires_grad = False
+
+    def forward(self, noise: Tensor, sentence: Tensor) -> Tensor:
+        seed = torch.cat([noise, self.condition(sentence)], dim=1)
+        return self.grow(seed[:, :, None, None])
+
+
+def generator(settings: Settings) -> Generator | AuthorsGenerator:
+    """The port's generator, or the authors' where bottlenecks are asked for."""
+    return AuthorsGenerator(settings) if settings.bottlenecks else Generator(settings)
 
 
 class Critic(nn.Module):
@@ -159,6 +222,11 @@ def _up(inputs: int, outputs: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
 
 
+def _grow(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    """As `_up`, with a bias."""
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+
+
 def _down(inputs: int, outputs: int) -> nn.Conv2d:
     """Half the height and width."""
     return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
@@ -166,7 +234,7 @@ def _down(inputs: int, outputs: int) -> nn.Conv2d:
 
 def networks(settings: Settings) -> dict[str, nn.Module]:
     """What a run saves and an export reads, by prefix; the text encoder is a char-CNN-RNN's."""
-    drawing = {"text": charcnnrnn.TextEncoder(settings), "generator": Generator(settings)}
+    drawing = {"text": charcnnrnn.TextEncoder(settings), "generator": generator(settings)}
     return drawing | ({"style": StyleEncoder(settings)} if settings.style_width else {})
 
 
@@ -182,11 +250,11 @@ def initialise(network: nn.Module) -> None:
 
 RENAMES = {
     "text": charcnnrnn.RENAMES["text"],
-    "generator": {"projection": "condition", "netG": "grow"},
+    "generator": {"projection": "condition", "fcG": "condition", "netG": "grow"},
     "critic": {
         "netD_1": "look",
         "projector.projection": "condition",
         "netD_2.0": "verdict",
     },
 }
-"""Names in the port's text encoder, generator and discriminator -> ours."""
+"""Names in the port's text encoder, generator and discriminator -> ours; `fcG` is the authors'."""

@@ -1,6 +1,8 @@
 """A folder, or the same as one zip, or in memory: named files of bounded size, read whole."""
 
+import hashlib
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +11,8 @@ from t2i.runtime.errors import BundleError
 
 if TYPE_CHECKING:
     import zipfile
+    from collections.abc import Iterator
+    from io import BufferedReader
 
 AGAIN = "get the bundle again from where it came, or export it again"
 ARCHIVE_BYTES = 8 * 2**30  # all files of a zip together
@@ -28,13 +32,31 @@ class Folder:
         Raises:
             BundleError: it is missing, unreadable, or larger than `limit` bytes.
         """
+        with self._opened(name) as (stream, size):
+            data = stream.read(min(limit, size) + 1)
+        return _within(data, limit, name, self.path)
+
+    def sha256(self, name: str, limit: int) -> str:
+        """Of one file, which never lies in memory as a whole.
+
+        Raises:
+            BundleError: as `read`.
+        """
+        with self._opened(name) as (stream, size):
+            if size > limit:
+                raise _too_large(limit, name, self.path)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    @contextmanager
+    def _opened(self, name: str) -> "Iterator[tuple[BufferedReader, int]]":
+        """A file and its size."""
         file = self.path / name
         try:
             about = file.stat()
             if not stat.S_ISREG(about.st_mode):  # a pipe would block, a device never ends
                 raise BundleError(f"{name} of {self.path.name} is no plain file", hint=AGAIN)
             with file.open("rb") as stream:
-                data = stream.read(min(limit, about.st_size) + 1)
+                yield stream, about.st_size
         except FileNotFoundError as error:
             raise BundleError(f"{self.path.name} has no {name}", hint=AGAIN) from error
         except OSError as error:
@@ -42,12 +64,15 @@ class Folder:
                 f"{name} of {self.path.name} cannot be read: {error.strerror}",
                 hint="check that you may read it",
             ) from error
-        return _within(data, limit, name, self.path)
 
 
 @dataclass(frozen=True)
 class Zip:
     path: Path
+
+    def sha256(self, name: str, limit: int) -> str:
+        """As `Folder.sha256`, but for the memory."""
+        return hashlib.sha256(self.read(name, limit)).hexdigest()
 
     def read(self, name: str, limit: int) -> bytes:
         """As `Folder.read`."""
@@ -110,8 +135,12 @@ def open_archive(path: Path) -> Folder | Zip:
 
 def _within(data: bytes, limit: int, name: str, path: Path) -> bytes:
     if len(data) > limit:
-        raise BundleError(f"{name} of {path.name} is larger than {limit} bytes", hint=AGAIN)
+        raise _too_large(limit, name, path)
     return data
+
+
+def _too_large(limit: int, name: str, path: Path) -> BundleError:
+    return BundleError(f"{name} of {path.name} is larger than {limit} bytes", hint=AGAIN)
 
 
 def _refuse_odd_zip(path: Path) -> None:

@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tokenizers import Tokenizer as Library
-
 from t2i.runtime.bundle import Text
-from t2i.runtime.bytepairs import READ_CHARACTERS, frame, framed
+from t2i.runtime.bytepairs import READ_CHARACTERS, frame, framed, opened
 from t2i.runtime.errors import BundleError, DataError
 from t2i.runtime.text import Reading
 
@@ -42,7 +40,7 @@ class AsciiPairs:
                 "the tokenizer reads pairs of characters by a rule that this version does not know",
                 hint="upgrade t2i, or export the bundle again",
             )
-        self._library = Library.from_str(data.decode())
+        self._library = opened(data)
         self.start, self.end = (file["model"]["vocab"][each] for each in (START, END))
 
     def ids(self, text: str) -> list[int]:

@@ -22,7 +22,7 @@ from types import TracebackType
 from t2i.runtime import records
 from t2i.runtime.decode import Sampling
 from t2i.runtime.errors import PictureError
-from t2i.runtime.pictures import slug, write_whole
+from t2i.runtime.pictures import ASIDE, slug, write_whole
 
 ORDER, INDEX = "batch.json", "index.jsonl"
 LEAST_DIGITS = 4
@@ -108,7 +108,7 @@ def refuse_what_is_there(folder: Path, *, force: bool, resume: bool) -> None:
         PictureError: it holds something, and nobody said what to do with it.
     """
     try:
-        full = folder.is_dir() and any(folder.iterdir())
+        full = folder.is_dir() and any(not each.match(ASIDE) for each in folder.iterdir())
     except OSError as error:
         raise PictureError(
             f"{folder} cannot be read: {error.strerror}", hint="choose another --out"
@@ -148,6 +148,8 @@ class Batch:
             if folder.is_dir():
                 _clear(folder)  # an old index must never stand beside a new order
             write_whole(folder / ORDER, records.dumps(order).encode())
+        for left in folder.glob(ASIDE):
+            left.unlink(missing_ok=True)
         self._write_index()
         self._index = (folder / INDEX).open("ab", buffering=0)
 

@@ -198,6 +198,9 @@ class Manifest:
     parts: tuple[str, ...] = ()
     """What a pixel of a picture may show, in the order of the probabilities that the output `parts`
     of the `image` graph gives; the first is the background."""
+    weights: File | None = None
+    """What graphs take their weights from, as ONNX's external data, where a file of a graph cannot
+    hold them."""
 
     @property
     def draws(self) -> bool:
@@ -228,8 +231,13 @@ class Bundle:
         archive = archives.open_archive(path)
         data = archive.read(MANIFEST, rules.MANIFEST_BYTES)
         bundle = cls(read_manifest(data, path.name), hashlib.sha256(data).hexdigest(), archive)
+        weights = bundle.manifest.weights
         for name in bundle.files:
-            bundle.read(name)
+            if not (weights and name == weights.file):
+                bundle.read(name)
+        # Gigabytes are not read into memory only to be looked at.
+        if weights and archive.sha256(weights.file, weights.bytes) != weights.sha256:
+            raise bundle._damaged(weights.file)
         return bundle
 
     @property
@@ -245,7 +253,8 @@ class Bundle:
     def files(self) -> dict[str, tuple[str, int | None]]:
         """SHA-256 and size of each file but the manifest; a tokenizer has no size of its own."""
         listed: list[Graph | File] = [*self.manifest.graphs, self.manifest.proof]
-        listed += [file for file in (self.manifest.preview, self.manifest.card) if file]
+        others = (self.manifest.preview, self.manifest.card, self.manifest.weights)
+        listed += [file for file in others if file]
         files: dict[str, tuple[str, int | None]] = {
             each.file: (each.sha256, each.bytes) for each in listed
         }
@@ -271,14 +280,19 @@ class Bundle:
         sha256, size = self.files[name]
         data = self.archive.read(name, rules.TOKENIZER_BYTES if size is None else size)
         if size not in (None, len(data)) or hashlib.sha256(data).hexdigest() != sha256:
-            raise BundleError(
-                f"{name} of {self.archive.path.name} is not the file that was published: "
-                "its hash differs from the manifest's",
-                hint=archives.AGAIN,
-            )
+            raise self._damaged(name)
         if name in {graph.file for graph in self.manifest.graphs}:
-            graph_files.refuse_other_files(data, name)
+            weights = self.manifest.weights
+            beside = {weights.file: weights.bytes} if weights else {}
+            graph_files.refuse_other_files(data, name, beside)
         return data
+
+    def _damaged(self, name: str) -> BundleError:
+        return BundleError(
+            f"{name} of {self.archive.path.name} is not the file that was published: "
+            "its hash differs from the manifest's",
+            hint=archives.AGAIN,
+        )
 
 
 def read_manifest(data: bytes, where: str) -> Manifest:

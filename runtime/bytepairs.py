@@ -57,7 +57,7 @@ class BytePairs:
                 "the tokenizer reads byte pairs by a rule that this version does not know",
                 hint="upgrade t2i, or export the bundle again",
             )
-        self._library = Library.from_str(data.decode())
+        self._library = opened(data)
         self.start, self.end = (file["model"]["vocab"][each] for each in SPECIAL)
 
     def ids(self, text: str) -> list[int]:
@@ -73,6 +73,21 @@ class BytePairs:
         """
         text, more = clean(caption[:READ_CHARACTERS]), len(caption[READ_CHARACTERS:].split())
         return framed(self._library, text, more, (self.start, self.end), settings)
+
+
+def opened(data: bytes) -> Library:
+    """What reads with this `tokenizer.json`.
+
+    Raises:
+        BundleError: a number in it is none that the library takes, though it equals ours.
+    """
+    try:
+        return Library.from_str(data.decode())
+    except Exception as error:  # the library has no kind of its own
+        raise BundleError(
+            f"the tokenizer is damaged: {error}",
+            hint="export the bundle again, or get it again from where it came",
+        ) from error
 
 
 def framed(

@@ -28,6 +28,7 @@ from t2i.runtime.bundle import Bundle, Graph
 ENGINES, TIMINGS = "*.engine", "*.timing"  # as ONNX Runtime names the files of its cache
 RECORD = "key.json"
 SCRATCH = ".t2i-work-"
+TRIES = 9  # where others publish in the same place at the same time
 STALE_SECONDS = 24 * 3600
 ROOM = 2**28  # bytes that must be free before an engine is built there, and some of it after
 
@@ -74,13 +75,21 @@ class Shelf:
             for name, data in files.items():
                 (draft / name).write_bytes(data)
             (draft / RECORD).write_bytes(_dumps(record))
+            self._take_place(draft, aside)
+
+    def _take_place(self, draft: Path, aside: Path) -> None:
+        for number in range(TRIES):
+            with contextlib.suppress(FileNotFoundError):
+                self.folder.rename(aside / f"replaced-{number}")
             try:
-                with contextlib.suppress(FileNotFoundError):
-                    self.folder.rename(aside / "replaced")
                 draft.rename(self.folder)
             except OSError:
-                if not self.read():  # another process was sooner: what it made is as good
+                if self.read():  # another process was sooner: what it made is as good
+                    return
+                if number == TRIES - 1:  # else a third one is replacing that
                     raise
+            else:
+                return
 
 
 def shelves(bundle: Bundle, graph: Graph, version: str, *, low_memory: bool) -> tuple[Shelf, Shelf]:

@@ -26,6 +26,8 @@ MOST_PIXELS = 2**26
 NAME_LENGTH = 60
 TEXT_LENGTH = 10_000  # characters of a caption kept in a picture
 FRAME_MS = 150  # of an animation
+ASIDE = ".*.part"
+"""Names of what is being written; what was killed meanwhile leaves one behind."""
 # Names that Windows gives to devices, in every folder and with every ending.
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\..*)?")
 
@@ -207,13 +209,15 @@ def decode_picture(file: Path | IO[bytes], where: str) -> Pixels:
     try:
         with Image.open(file, formats=FORMATS) as image:
             if math.prod(image.size) > MOST_PIXELS:
-                raise PictureError(
-                    f"{where} has more than {MOST_PIXELS // 2**20} million pixels",
-                    hint="make it smaller first",
-                )
+                raise Image.DecompressionBombError
             return _rgb(ImageOps.exif_transpose(image))
-    except (PictureError, FileNotFoundError):
+    except FileNotFoundError:
         raise
+    except Image.DecompressionBombError as error:  # Pillow's own bound is higher
+        raise PictureError(
+            f"{where} has more than {MOST_PIXELS // 2**20} million pixels",
+            hint="make it smaller first",
+        ) from error
     except Exception as error:
         # Pillow names the file, or where in memory it lies.
         unknown = isinstance(error, UnidentifiedImageError)

@@ -3,6 +3,9 @@
 import platform
 from pathlib import Path
 
+from t2i.runtime.bundle import Rounding
+from t2i.runtime.errors import DeviceError
+
 CPUINFO = Path("/proc/cpuinfo")
 X86 = ("amd64", "i386", "i686", "x86", "x86_64")
 VNNI = {"avx512_vnni", "avx_vnni"}
@@ -14,6 +17,19 @@ def overflows() -> bool:
     They do on x86 without VNNI; where nothing tells of it, it is taken not to be there.
     """
     return platform.machine().lower() in X86 and VNNI.isdisjoint(flags())
+
+
+def refuse_overflow(rounding: Rounding | None) -> None:
+    """
+    Raises:
+        DeviceError: this processor cannot add the products of a generator in eight bits.
+    """
+    if rounding and rounding.range == "full" and overflows():
+        raise DeviceError(
+            "the weights of this bundle reach over all eight bits, which need VNNI on a processor "
+            "like this one, and its flags do not show it",
+            hint="export it with --int8 --set range=reduced, or without --int8",
+        )
 
 
 def flags() -> frozenset[str]:

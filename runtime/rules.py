@@ -16,6 +16,7 @@ MANIFEST_BYTES = 2**20
 TOKENIZER_BYTES = 2**24
 FILE_BYTES = 2**26  # proof, preview, card
 GRAPH_BYTES = 2**31  # the format itself allows no more
+WEIGHTS_BYTES = 2**36  # of all graphs, beside them
 PICTURE_PX = range(4, 4097)
 TEXT_LENGTH = range(1, 1025)
 NOISE_DIMENSIONS = 2**24  # so many counters belong to one picture
@@ -45,6 +46,7 @@ def problems(manifest: "Manifest") -> Iterator[str]:
         _graphs,
         _text,
         _drawing,
+        _matching,
         _inverting,
         _editing,
         _reading,
@@ -79,6 +81,8 @@ def _files(manifest: "Manifest") -> Iterator[str]:
     for file in (manifest.proof, manifest.preview, manifest.card):
         if file:
             listed.append((file.file, file.sha256, file.bytes, FILE_BYTES))
+    if weights := manifest.weights:
+        listed.append((weights.file, weights.sha256, weights.bytes, WEIGHTS_BYTES))
     if manifest.text:
         listed.append((manifest.text.tokenizer, manifest.text.sha256, 1, TOKENIZER_BYTES))
     for name, sha256, size, limit in listed:
@@ -212,6 +216,18 @@ def _wiring(manifest: "Manifest", generator: "Graph", text: "Graph | None") -> I
             yield f"generator: nothing provides its input {name!r}"
         elif offered[name] != (tensor.dtype, tensor.shape[1:]):
             yield f"generator: its input {name!r} differs from what provides it"
+
+
+def _matching(manifest: "Manifest") -> Iterator[str]:
+    """What compares pictures with captions makes vectors of one length of both."""
+    graphs = {graph.role: graph for graph in manifest.graphs}
+    if manifest.pipeline != "score" or not {"text", "image"} <= graphs.keys():
+        return
+    sentence = _described(graphs["text"].outputs).get("sentence", ("", ()))
+    code = _described(graphs["image"].outputs).get("code")
+    whole = len(sentence[1]) == 2 and isinstance(sentence[1][1], int)
+    if sentence != code or sentence[0] != "float32" or not whole:
+        yield "text: its `sentence` and the image graph's `code` are not both float32 (B, E)"
 
 
 def _inverting(manifest: "Manifest") -> Iterator[str]:

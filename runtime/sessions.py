@@ -6,17 +6,17 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from t2i.runtime import card, memory, providers
-from t2i.runtime.archives import AGAIN
-from t2i.runtime.bundle import Bundle, Graph, Rounding, Tensor
+from t2i.runtime import card, memory, processor, providers
+from t2i.runtime.archives import AGAIN, Folder
+from t2i.runtime.bundle import Bundle, Graph, Tensor
 from t2i.runtime.captured import Captured
 from t2i.runtime.errors import BundleError, DeviceError, T2IError, UsageError, did_you_mean
-from t2i.runtime.processor import overflows
 from t2i.runtime.providers import EXTRAS, PROVIDERS
 from t2i.runtime.waiting import closed
 
@@ -170,11 +170,44 @@ def open_session(
     if graph.precision != "int8":
         # Weights that are merely stored as int8 are unfolded once, not on every run.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-    start = _Start(bundle, graph, bundle.read(graph.file), options, low_memory, quick)
+    data = bundle.read(graph.file)
+    weights = bundle.manifest.weights
+    if weights and weights.file.encode() in data:
+        packed, place = graph.precision == "int8", bundle.archive
+        held = None if isinstance(place, Folder) else bundle.read(weights.file)
+        take_weights(options, weights.file, held or place.path, packed=packed)
+    start = _Start(bundle, graph, data, options, low_memory, quick)
     for each in AUTOMATIC[:-1] if device == "auto" else ():
         with contextlib.suppress(DeviceError):
             return start.on(each)
     return start.on(AUTOMATIC[-1] if device == "auto" else device)
+
+
+def take_weights(options: Any, file: str, place: Path | bytes, *, packed: bool) -> None:
+    """Let a graph take weights from a file, by its name alone.
+
+    Args:
+        place: the folder in which it lies, or what it holds, which must stay in memory until the
+            session is there.
+        packed: order weights anew in memory. Those of eight bits would else be widened on every
+            run; others are as fast where they are mapped from the file, and take no memory then.
+
+    Raises:
+        DeviceError: this ONNX Runtime cannot.
+    """
+    if not hasattr(options, "add_external_initializers_from_files_in_memory"):
+        raise DeviceError(
+            f"ONNX Runtime {_onnxruntime().__version__} takes no weights that lie beside a graph",
+            hint="install a newer one: pip install --upgrade onnxruntime, or onnxruntime-gpu",
+        )
+    if isinstance(place, bytes):
+        options.add_external_initializers_from_files_in_memory([file], [place], [len(place)])
+    else:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(place.resolve())
+        )
+    if not packed:
+        options.add_session_config_entry("session.disable_prepacking", "1")
 
 
 def usable_threads() -> int:
@@ -217,11 +250,15 @@ class _Start:
                 f"this ONNX Runtime cannot run on {device}",
                 hint=f"pip install 't2i[{EXTRAS[device]}]', or use --device cpu",
             )
-        if device == "cpu":
-            _refuse_overflow(self.bundle.manifest.rounding)
+        if device == "tensorrt" and self.bundle.manifest.weights:
+            raise DeviceError(
+                f"tensorrt does not run {self.bundle.name}, whose weights lie beside its graphs",
+                hint="use --device cuda",
+            )
         captured = None
         with _prepared(_onnxruntime(), device):
             if device == "cpu":
+                processor.refuse_overflow(self.bundle.manifest.rounding)
                 started = self._started(providers.cpu(), device)
             elif device == "cuda":
                 started, captured = self._on_cuda()
@@ -277,15 +314,6 @@ class _Start:
         if started.get_providers()[0] != PROVIDERS[device]:  # it falls back without a word
             raise _unusable(device, "no card, or its driver or libraries are missing")
         return started
-
-
-def _refuse_overflow(rounding: Rounding | None) -> None:
-    if rounding and rounding.range == "full" and overflows():
-        raise DeviceError(
-            "the weights of this bundle reach over all eight bits, which need VNNI on a processor "
-            "like this one, and its flags do not show it",
-            hint="export it with --int8 --set range=reduced, or without --int8",
-        )
 
 
 def _refuse_other_tensors(started: Any, graph: Graph) -> None:

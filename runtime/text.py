@@ -305,7 +305,7 @@ def _parse(data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
     """The whole file, and the ids of its words."""
     try:
         file = json.loads(data)
-        ids = dict(file["model"]["vocab"])
+        ids = {**file["model"]["vocab"]}
         if file["model"]["type"] == "BPE":
             ends = file["post_processor"]["special_tokens"]
             return file, {name: number for name, number in ids.items() if name not in ends}

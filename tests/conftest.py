@@ -15,6 +15,12 @@ settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What tests/endurance does at length only when it is asked to."""
+    parser.addoption("--endurance", action="store_true", help="endure in full, for minutes")
+    parser.addoption("--record", metavar="FOLDER", type=Path, help="write what was measured there")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Bundles are published into a folder of this session, never into the developer's."""

@@ -159,3 +159,8 @@ def main(*arguments: str) -> None:
 
     entered(pytest.MonkeyPatch())
     app(list(arguments))
+
+
+def typed() -> None:
+    """The same, with what was typed."""
+    main(*sys.argv[1:])

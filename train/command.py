@@ -130,6 +130,9 @@ def _resume(order: Order, device: "torch.device") -> runs.Run:
             f"{run.folder} was begun with other settings than this version knows: {error}",
             hint="start another run",
         ) from None
+    if settings.data.vocabulary:  # the file may be gone, and the run has a copy
+        words = replace(settings.data, vocabulary=str(run.folder / runs.TOKENIZER))
+        settings = replace(settings, data=words)
     wanted = Plan(order.system, recipe.preset, order.changed(settings), {})
     return training.resume(run, wanted, device)
 

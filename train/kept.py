@@ -1,4 +1,4 @@
-"""Weights as `t2i-export --save-weights` keeps them: their settings and words lie beside them."""
+"""Weights as `--save-weights` keeps them: their settings and words lie beside them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class Kept:
         except RecordError as error:
             raise TrainingError(
                 f"{self.weights.with_suffix('.json')} is damaged: {error}",
-                hint="keep the weights again: t2i-export --save-weights",
+                hint="keep the weights again: --save-weights of `t2i-export`",
             ) from None
         terminal.say(f"sizes and words are those of {self.weights}")
         images = replace(settings.data, **self._data(settings, sizes))  # type: ignore[attr-defined]

@@ -33,8 +33,8 @@ class Told:
     cells: Sequence[table.Cell]
     needs: str
     """What was trained before, and for how long."""
-    beside: Sequence[tuple[str, str]]
-    """Baselines, and what they have of what the row is judged by."""
+    beside: str
+    """What its baselines have of what it is judged by."""
     failings: Sequence[str]
 
 
@@ -101,13 +101,19 @@ def _told(row: Row, rows: Sequence[Row]) -> Told:
         f"{CATALOG[name].title} ({'weights that ship' if minutes is None else f'{minutes:.0f}'})"
         for name, minutes in row.record["needs"].items()
     ]
-    part = MAIN_COLOUR if row.of_classes else ""
+    part, judged = (MAIN_COLOUR, "main colours") if row.of_classes else ("", "attributes")
     beside = [
-        (table.BASELINE_TITLES[name], table.percent(found.value))
+        f"{table.percent(found.value)} with {table.BASELINE_TITLES[name]}"
         for name in BASELINES
         if (found := row.baseline(name, "attributes", part))
     ]
-    return Told(row, table.cells(row, rows), ", ".join(needs), beside, list(row.failings()))
+    return Told(
+        row,
+        table.cells(row, rows),
+        ", ".join(needs),
+        f"{judged} seen: {', '.join(beside)}" if beside else "",
+        list(row.failings()),
+    )
 
 
 def _series(row: Row) -> int:

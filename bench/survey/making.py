@@ -98,7 +98,7 @@ def point(subject: Subject, folder: Path, minutes: int) -> dict[str, Any]:
 
 
 def lacking(subject: Subject, folder: Path) -> list[str]:
-    """How `t2i-train` is told what to leave out; what is trained before without it, is trained."""
+    """How `t2i-train` is told what to leave out; what has to lack it beforehand is trained."""
     told = [f"--set={each}" for each in subject.ablation.settings]
     for need, settings in subject.ablation.of_needs.items():
         run = folder / need
@@ -233,7 +233,8 @@ def write(subject: Subject, folder: Path, curve: Sequence[Mapping[str, Any]]) ->
         "bundle_bytes": sum(graph.bytes for graph in bundle.manifest.graphs),
         "cpu_ms": cost.cpu_ms,
         "machine": cost.machine,
-        "training": " ".join((*TRAINING, *lacking(subject, folder))),
+        "training": " ".join(TRAINING),
+        "left_out_by": {subject.system: subject.ablation.settings, **subject.ablation.of_needs},
         "preset": training.preset,
         "needs": prepared(folder / "run"),
         "curve": curve,

@@ -167,8 +167,11 @@ t2i::Picture draw(const std::filesystem::path& folder, const std::string& captio
 }  // namespace
 
 int main(int count, char** words) try {
-  if (count < 4) throw t2i::Error("too few words", "bundle birds.t2i \"a red bird\" bird.png [SEED]");
-  t2i::save(draw(words[1], words[2], count > 4 ? std::stoll(words[4]) : 0), words[3]);
+  if (count < 4 || count > 5) {
+    std::cerr << "error: a model, a caption and a file to write are needed\n hint: bundle birds.t2i \"a red bird\" bird.png [SEED]\n";
+    return 2;
+  }
+  t2i::save(draw(words[1], words[2], count > 4 ? t2i::seed_of(words[4]) : 0), words[3]);
   std::cout << "wrote " << words[3] << '\n';
 } catch (const t2i::Error& error) {
   std::cerr << "error: " << error.what() << "\n hint: " << error.hint() << '\n';

@@ -4,9 +4,12 @@
 #include "t2i.hpp"
 
 int main(int count, char** words) try {
-  if (count < 4) throw t2i::Error("too few words", "draw birds.onnx \"a red bird\" bird.png [SEED]");
+  if (count < 4 || count > 5) {
+    std::cerr << "error: a model, a caption and a file to write are needed\n hint: draw birds.onnx \"a red bird\" bird.png [SEED]\n";
+    return 2;
+  }
   t2i::Painter painter(words[1]);
-  const auto picture = painter.draw(words[2], count > 4 ? std::stoll(words[4]) : 0);
+  const auto picture = painter.draw(words[2], count > 4 ? t2i::seed_of(words[4]) : 0);
   if (picture.unknown) std::cerr << "warning: " << picture.unknown << " unknown words\n";
   t2i::save(picture, words[3]);
   std::cout << "wrote " << words[3] << '\n';

@@ -47,6 +47,14 @@ inline void refuse_seed(std::int64_t seed, std::size_t count) {
                 "the seed of each picture (the first one plus its index) lies in 0 ... 2^38 - 1");
 }
 
+// A seed as it is typed; throws std::logic_error where it is no number.
+inline std::int64_t seed_of(const std::string& text) {
+  std::size_t end = 0;
+  const auto seed = std::stoll(text, &end);
+  if (end != text.size()) throw std::invalid_argument(text);
+  return seed;
+}
+
 inline std::string checked(std::string caption) {
   if (caption.size() > kCaptionBytes)
     throw Error("a caption has " + std::to_string(caption.size()) + " bytes",

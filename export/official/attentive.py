@@ -8,7 +8,7 @@ from torch import Tensor
 
 from t2i.export.official.kinds import Kind, Part, Shapes, count
 from t2i.export.official.published import PUBLISHED_WORDS, Published
-from t2i.models import attngan, controlgan, damsm, dmgan, mirrorgan
+from t2i.models import attngan, controlgan, damsm, dmgan, mirrorgan, stream
 
 
 def generator_sizes(shapes: Shapes) -> dict[str, Any]:
@@ -45,8 +45,23 @@ def with_unknown(embedding: Tensor) -> Tensor:
     return torch.cat([embedding, embedding.new_zeros(1, embedding.shape[1])])
 
 
+def captioner_sizes(shapes: Shapes) -> dict[str, Any]:
+    """Of STREAM's words; they too are one id more."""
+    vocabulary, embedding = shapes["embed.weight"]
+    return {
+        "vocabulary": vocabulary + 1,
+        "embedding": embedding,
+        "state_size": shapes["lstm.weight_hh_l0"][1],
+    }
+
+
+def never_said(bias: Tensor) -> Tensor:
+    """Logits of words, and one of the unknown word, which is as good as none."""
+    return torch.cat([bias, bias.new_full((1,), -1e4)])
+
+
 def words_told(shapes: Shapes) -> str:
-    words = shapes["encoder.weight"][0]
+    words = shapes["encoder.weight" if "encoder.weight" in shapes else "embed.weight"][0]
     known = PUBLISHED_WORDS.get(words)
     return f"{words:,} words, as in {known}" if known else f"{words:,} words"
 
@@ -72,6 +87,24 @@ IMAGE = Kind(
     damsm.RENAMES["image"],
     ("emb_features.weight", "emb_cnn_code.weight"),
     lambda shapes: {"text_size": shapes["emb_features.weight"][0]},
+)
+SEEING = Kind(
+    "what STREAM sees pictures with",
+    stream.RENAMES["image"],
+    ("resnet.0.weight", "linear.weight", "bn.running_mean"),
+    lambda shapes: {"embedding": shapes["linear.weight"][0]},
+)
+SAYING = Kind(
+    "STREAM's captioner",
+    stream.RENAMES["caption"],
+    ("embed.weight", "lstm.weight_hh_l0", "linear.weight"),
+    captioner_sizes,
+    amended={
+        "embed.weight": with_unknown,
+        "linear.weight": with_unknown,
+        "linear.bias": never_said,
+    },
+    remark=words_told,
 )
 
 
@@ -109,7 +142,10 @@ CRITIC = Kind(
     ("img_code_s16.0.weight", "COND_DNET.outlogits.0.weight"),
 )
 
-KINDS = (DMGAN, MIRRORGAN, CONTROLGAN, ATTNGAN, DMGAN_CRITIC, CRITIC, TEXT, IMAGE)
+KINDS = (
+    *(DMGAN, MIRRORGAN, CONTROLGAN, ATTNGAN, DMGAN_CRITIC, CRITIC),
+    *(TEXT, IMAGE, SEEING, SAYING),
+)
 
 
 def _published(generator: Kind) -> Published:
@@ -129,6 +165,11 @@ PUBLISHED = {
         (Part("weights", "image", (IMAGE,)), Part("text-weights", "text", (TEXT,))),
         reads="words",
         # The torch that AttnGAN's and DM-GAN's encoders were trained with resized so.
-        settings={"align_corners": True},
+        settings={"align_corners": True, "image": "inception", "image_px": 299},
+    ),
+    "stream": Published(
+        (Part("weights", "caption", (SAYING,)), Part("image-weights", "image", (SEEING,))),
+        reads="words",
+        settings={"image": "resnet", "image_px": 224},
     ),
 }

@@ -4,12 +4,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+from t2i.export.official import embeddings, pickles
 from t2i.export.official.kinds import Recognised, recognise
-from t2i.export.official.natures import nature_of
+from t2i.export.official.natures import Damaged, Forbidden, nature_of
 from t2i.export.official.published import PUBLISHED_WORDS
 from t2i.export.official.table import KINDS, PUBLISHED
 from t2i.export.official.tables import open_checkpoint
-from t2i.export.official.vocabulary import read_words
+from t2i.export.official.torch7 import Torch7
+from t2i.export.official.vocabulary import words_in
 from t2i.models.renames import new_name
 from t2i.runtime.errors import ExportError
 
@@ -18,17 +20,10 @@ def inspect(path: Path) -> dict[str, Any]:
     """As a record: how the file was written, and what each table of tensors in it is.
 
     Raises:
-        ExportError: it holds neither weights nor a vocabulary.
+        ExportError: it holds neither weights, nor a vocabulary, nor vectors of captions.
     """
-    words = _words(path)
-    if words is not None:
-        return {
-            "file": str(path),
-            "format": "a pickle",
-            "words": len(words),
-            "published": PUBLISHED_WORDS.get(len(words)),
-            "tables": [],
-        }
+    if (other := _other(path)) is not None:
+        return {"file": str(path), **other, "tables": []}
     checkpoint = open_checkpoint(path)
     return {
         "file": str(path),
@@ -42,6 +37,8 @@ def lines(record: dict[str, Any]) -> list[str]:
     if "words" in record:
         known = f": {record['published']}" if record["published"] else ""
         return [f"{record['file']}: a vocabulary of {record['words']:,} words{known}"]
+    if "vectors" in record:
+        return [f"{record['file']}: {record['told']}", "  t2i-export --embeddings FILE"]
     told = [f"{record['file']}: {record['format']}"]
     for table in record["tables"]:
         told.append(f"  {table['name'] or 'weights'}: {table['told']}")
@@ -54,11 +51,28 @@ def lines(record: dict[str, Any]) -> list[str]:
     return told
 
 
-def _words(path: Path) -> list[str] | None:
+def _other(path: Path) -> dict[str, Any] | None:
+    """What a file is that holds no weights; None where it may hold some, or cannot be read."""
     try:
-        return read_words(path) if nature_of(path) == "pickle" else None
-    except ExportError:
+        nature = nature_of(path)
+        if nature == "torch7":
+            return _vectors(embeddings.in_torch7(Torch7(path)), Torch7.format)
+        if nature != "pickle":
+            return None
+        with path.open("rb") as file:
+            value = pickles.load(file)
+        if (words := words_in(value)) is None:
+            return _vectors(embeddings.in_pickle(value), "a pickle")
+    except (ExportError, Damaged, Forbidden, OSError):
         return None
+    published = PUBLISHED_WORDS.get(len(words))
+    return {"format": "a pickle", "words": len(words), "published": published}
+
+
+def _vectors(found: embeddings.Vectors | None, form: str) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"format": form, "vectors": found.count, "size": found.size, "told": found.told()}
 
 
 def _table(found: Recognised) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 import t2i
@@ -17,7 +16,7 @@ from t2i.export.official.kinds import OFFICIAL, Part, Recognised, Renamed, choos
 from t2i.export.official.published import Files, Published
 from t2i.export.official.table import KINDS, PUBLISHED
 from t2i.export.official.tables import open_checkpoint
-from t2i.export.trained import Trained
+from t2i.export.trained import Trained, hollow
 from t2i.models import renames
 from t2i.models.catalog import CATALOG
 from t2i.runtime import runs, terminal
@@ -60,7 +59,7 @@ def load(system: str, files: Files) -> Trained:
             with the others.
     """
     published = _published(system)
-    given, files = files, _found(system, published, files)
+    given, files = files, _unfolded(system, published, files)
     _check_given(system, published, files)
     models: Any = import_module(f"t2i.models.{system}")
     found = {
@@ -91,7 +90,7 @@ def load(system: str, files: Files) -> Trained:
     return Trained(run, sizes, networks, tokenizer, official=True, pixels=published.pixels)
 
 
-def _found(system: str, published: Published, files: Files) -> Files:
+def _unfolded(system: str, published: Published, files: Files) -> Files:
     """The files themselves, where a folder of them is given.
 
     Raises:
@@ -112,22 +111,12 @@ def _found(system: str, published: Published, files: Files) -> Files:
 def _filled(models: Any, sizes: Any, weights: Mapping[str, Renamed]) -> dict[str, nn.Module]:
     """Those networks of a system that have weights.
 
-    What a file says of one layer decides the sizes of others, so nothing is allocated before all
-    shapes are compared.
-
     Raises:
         ExportError: the weights do not fit.
     """
-    try:
-        with torch.device("meta"):
-            hollow: dict[str, nn.Module] = models.networks(sizes)
-    except (RuntimeError, ValueError, OverflowError, TypeError, UsageError) as error:
-        raise ExportError(
-            f"there is no network of these sizes: {str(error).splitlines()[0]}",
-            hint="the file is damaged, or of a variant that is not known here",
-        ) from error
+    empty = hollow(models, sizes)
     for prefix, each in weights.items():
-        each.made_whole(hollow[prefix]).check(hollow[prefix])
+        each.made_whole(empty[prefix]).check(empty[prefix])
     built: dict[str, nn.Module] = models.networks(sizes)
     networks = {prefix: built[prefix] for prefix in weights}
     for prefix, network in networks.items():

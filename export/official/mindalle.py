@@ -15,6 +15,10 @@ from t2i.runtime.records import encode
 SIZES = (mindalle.MINI, mindalle.MEGA)
 FILES: dict[Role, str] = {"encoder": "encoder.pt", "weights": "decoder.pt", "detoker": "detoker.pt"}
 WORDS = ("vocab.json", "merges.txt")
+PASS = (
+    "pass min-dalle's folder of a transformer, dalle_bart_mini, with its vqgan beside it: "
+    "`pip install min-dalle` downloads both when it first draws"
+)
 
 
 def sizes(shapes: Shapes) -> dict[str, Any]:
@@ -35,19 +39,17 @@ def in_folder(folder: Path) -> Files:
     """The files of a folder.
 
     Raises:
-        ExportError: one is missing.
+        ExportError: there is none, or one is missing in it.
     """
     paths = {role: folder / name for role, name in FILES.items()}
     if not paths["detoker"].is_file():
         paths["detoker"] = folder.parent / "vqgan" / FILES["detoker"]
     words = [folder / name for name in WORDS]
+    if not folder.is_dir():
+        raise ExportError(f"{folder} is no folder", hint=PASS)
     missing = [path.name for path in (*paths.values(), *words) if not path.is_file()]
     if missing:
-        raise ExportError(
-            f"{folder} has no {', '.join(missing)}",
-            hint="pass min-dalle's folder of a transformer, dalle_bart_mini, with its vqgan beside "
-            "it: `pip install min-dalle` downloads both when it first draws",
-        )
+        raise ExportError(f"{folder} has no {', '.join(missing)}", hint=PASS)
     return Files(paths, words[0])
 
 

@@ -27,6 +27,15 @@ def nature_of(path: Path) -> Nature:
     Raises:
         ExportError: it cannot be, or is none that holds weights.
     """
+    return _known(path, head_of(path))
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        ExportError: it cannot be read, or stands for another one.
+    """
     if path.is_dir():
         raise ExportError(
             f"{path} is a folder, no file of weights",
@@ -48,7 +57,7 @@ def nature_of(path: Path) -> Nature:
             f"{path} is a web page, saved under the name of a checkpoint",
             hint="its link is dead, or asks to be confirmed: open it in a browser",
         )
-    return _known(path, head)
+    return head
 
 
 def _known(path: Path, head: bytes) -> Nature:

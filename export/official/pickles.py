@@ -10,7 +10,7 @@ import io
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import torch
 
@@ -32,7 +32,9 @@ MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 """What the first two pickles of torch.save's older format hold."""
 COUNT_BYTES = 8
 """Before each storage of it stands how many numbers it has."""
-SMALL_BYTES = 4096
+FRAME_BYTES = 8
+"""How long a frame is."""
+SMALL_BYTES = 512
 """A value of a pickle counts for no more: some hold their numbers themselves."""
 
 
@@ -130,8 +132,19 @@ def load_behind_magic(file: BinaryIO) -> tuple[Any, dict[str, Storage], list[str
 class _Unpickler(pickle._Unpickler):
     """In Python, not C, whose table of what was read before is as long as the file says.
 
-    Finds nothing by name but what is listed below.
+    Finds nothing by name but what is listed below. Frames, within which all would count as one
+    value, are passed over: they only say how much may be read at once. Bytes that can be changed,
+    which checkpoints have none of, are refused: room for them is made before any is read.
     """
+
+    dispatch: ClassVar[Any] = {
+        **{
+            code: read
+            for code, read in pickle._Unpickler.dispatch.items()
+            if code != pickle.BYTEARRAY8[0]
+        },
+        pickle.FRAME[0]: lambda self: self.read(FRAME_BYTES),
+    }
 
     def __init__(self, file: Reader, encoding: str) -> None:
         super().__init__(file, encoding=encoding)

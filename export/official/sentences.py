@@ -80,6 +80,20 @@ def gancls_sizes(shapes: Shapes) -> dict[str, Any]:
     }
 
 
+def authors_sizes(shapes: Shapes) -> dict[str, Any]:
+    """Of the authors' generator, whose layers that grow a map are the only ones by themselves."""
+    condition_size, text_size = shapes["fcG.0.weight"]
+    grown = [shape for name, shape in shapes.items() if name.count(".") == 2 and len(shape) == 4]
+    return {
+        "text_size": text_size,
+        "condition_size": condition_size,
+        "noise_size": grown[0][0] - condition_size,
+        "generator_width": grown[-1][0],
+        "bottlenecks": count(shapes, "netG.{}.branch.0.weight", first=2),
+        "image_px": 4 * 2 ** (len(grown) - 1),
+    }
+
+
 def _unfolded(weight: Tensor) -> Tensor:
     """A convolution of Torch7, place by place: (outputs, 4 · inputs) -> (outputs, inputs, 4)."""
     return weight.unflatten(1, (KERNEL, -1)).transpose(1, 2)
@@ -133,6 +147,18 @@ GANCLS = Kind(
     ("projection.0.weight", "netG.0.weight"),
     gancls_sizes,
 )
+GANCLS_LUA = Kind(
+    "GAN-CLS's generator by its authors",
+    gancls.RENAMES["generator"],
+    ("fcG.0.weight", "netG.0.weight", "netG.2.branch.0.weight"),
+    authors_sizes,
+)
+GANCLS_LUA_CRITIC = Kind(
+    "a critic of GAN-CLS by its authors",
+    {},
+    ("1.1.1.weight", "1.2.1.weight", "3.weight", "4.running_mean", "6.weight"),
+)
+"""Whose layers nothing here needs: they are named by their places."""
 GANCLS_CRITIC = Kind(
     "a critic of GAN-CLS",
     gancls.RENAMES["critic"],
@@ -157,7 +183,8 @@ TRUNK_IN_ORDER = Kind("Inception-ResNet-v2", vs.RENAMES["image"], ("encoder.0.co
 
 KINDS = (
     *(STACKGAN, STACKGAN1, STACKGAN_CRITIC, HDGAN_LARGE, HDGAN, HDGAN_CRITIC),
-    *(GANCLS, GANCLS_CRITIC, SPACE, TEXT_LUA, TEXT, TRUNK, TRUNK_IN_ORDER),
+    *(GANCLS, GANCLS_LUA, GANCLS_LUA_CRITIC, GANCLS_CRITIC),
+    *(SPACE, TEXT_LUA, TEXT, TRUNK, TRUNK_IN_ORDER),
 )
 
 
@@ -176,7 +203,7 @@ def _published(*generators: Kind) -> Published:
 _LETTERS = {"vocabulary": vocabulary_size(character_tokenizer())}
 
 PUBLISHED = {
-    "gancls": _published(GANCLS),
+    "gancls": _published(GANCLS, GANCLS_LUA),
     "stackgan": _published(STACKGAN),
     "stackgan1": _published(STACKGAN1),
     "hdgan": _published(HDGAN, HDGAN_LARGE),

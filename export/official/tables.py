@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from t2i.export.official import luaencoder, luagenerator
 from t2i.export.official.legacy import Legacy
-from t2i.export.official.luaencoder import encoders
 from t2i.export.official.natures import Damaged, Nature, explained, nature_of
 from t2i.export.official.pickles import StandIn
 from t2i.export.official.stored import SAFE_DTYPES, Storage, Stored, Table
@@ -64,7 +64,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         if nature == "safetensors":
             return _safetensors(path)
         source = READERS[nature](path)
-        tables = dict(encoders(source.tree)) or dict(Walk().tables(source.tree))
+        tables = dict(Walk().tables(source.tree))
     if not tables:
         raise ExportError(
             f"{path} holds no tensors by name, but {_described(source.tree)}",
@@ -90,7 +90,8 @@ class Walk:
         """
         self._step(path)
         if isinstance(value, StandIn):
-            if entries := dict(self._network(value)):
+            known = dict(luaencoder.layers(value)) or dict(luagenerator.layers(value))
+            if entries := known or dict(self._network(value)):
                 yield ".".join(path), entries
         elif isinstance(value, dict) and not is_optimiser(value):
             named = {name: each for name, each in value.items() if isinstance(name, str)}
@@ -130,8 +131,11 @@ def is_optimiser(value: Any) -> bool:
 
 def _described(tree: Any) -> str:
     """What a checkpoint without tensors is."""
-    if is_optimiser(tree):
+    within = tree.values() if isinstance(tree, dict) else ()
+    if any(map(is_optimiser, (tree, *within))):
         return "the state of an optimiser"
+    if isinstance(tree, list) and [type(each) for each in tree[2:]] == [dict, dict]:
+        return "captions and their vocabulary, which --vocabulary takes"
     if isinstance(tree, StandIn):
         return f"a {type(tree).__name__}"
     if isinstance(tree, dict):

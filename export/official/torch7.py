@@ -1,7 +1,7 @@
 """What Torch7, the Lua one, wrote: tables, tensors and modules. Its functions are passed over."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,8 @@ class Torch7:
         if package == "torch" and kind.endswith("Tensor"):
             self.seen[index] = self._tensor()
             return self.seen[index], None
+        if "\0" in name:
+            raise Damaged("a class in it has a name that is none")
         made = type(kind or package, (StandIn,), {})()
         self.seen[index] = made
         return made, iter([made.__setstate__])
@@ -164,6 +166,38 @@ class Torch7:
         if size < 0 or self.file.tell() + size > self.end:
             raise Damaged("it ends too early")
         self.file.seek(size, 1)
+
+
+def kind_of(value: Any) -> str:
+    """The class of an object, without its package; "" of what is none."""
+    return type(value).__name__ if isinstance(value, StandIn) else ""
+
+
+def state_of(value: Any) -> dict[Any, Any]:
+    """The fields of an object."""
+    return value.state if isinstance(value, StandIn) and isinstance(value.state, dict) else {}
+
+
+def listed(value: Any, name: str) -> Iterator[StandIn]:
+    """The objects in a list that is a field of another; Lua counts from 1."""
+    table = state_of(value).get(name)
+    if isinstance(table, dict):
+        for place in range(1, len(table) + 1):
+            if isinstance(each := table.get(place), StandIn):
+                yield each
+
+
+def weights_of(layer: StandIn, name: str, parts: Sequence[str]) -> Iterator[tuple[str, Stored]]:
+    """The tensors of a layer, each under its full name.
+
+    Raises:
+        Damaged: one is missing.
+    """
+    for part in parts:
+        tensor = state_of(layer).get(part)
+        if not isinstance(tensor, Stored):
+            raise Damaged(f"its layer {name} has no {part}")
+        yield f"{name}.{part}", tensor
 
 
 def _entries(table: dict[Any, Any], count: int) -> Iterator[Put]:

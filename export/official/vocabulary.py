@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from t2i.export.official import pickles
-from t2i.export.official.natures import explained, nature_of
+from t2i.export.official.natures import Damaged, explained, head_of
 from t2i.export.official.published import PUBLISHED_WORDS, Reads
 from t2i.runtime.asciipairs import ascii_pair_tokenizer
 from t2i.runtime.bytepairs import byte_pair_tokenizer, official_merges
@@ -25,6 +25,8 @@ FROM_FILES: dict[Reads, str] = {
     "pieces": "vocab.json",
 }
 """What the file is called from which a vocabulary is read; the alphabet is known."""
+PICKLE = b"\x80"
+"""Begins pickles of protocol 2 and later; those of protocol 0 are text."""
 WORDS = 25
 """Most words of a caption, as many as AttnGAN's code keeps of one at evaluation (CUB)."""
 LETTERS, PIECES = 201, 64
@@ -96,19 +98,30 @@ def read_words(path: Path) -> list[str]:
     Raises:
         ExportError: it is none.
     """
-    value = None
-    if nature_of(path) == "pickle":
-        with explained(path), path.open("rb") as file:
+    head = head_of(path)
+    with explained(path), path.open("rb") as file:
+        try:
             value = pickles.load(file)
+        except Damaged:
+            if head.startswith(PICKLE):
+                raise
+            value = None  # it is something else
+    if (listed := words_in(value)) is not None:
+        return listed
+    raise ExportError(
+        f"{path} is no vocabulary: captions of two splits, words by id, and ids by word",
+        hint="pass the captions.pickle that was published with the text encoder",
+    )
+
+
+def words_in(value: Any) -> list[str] | None:
+    """The same of what a pickle holds; None where that is something else."""
     match value:
         case [_, _, dict() as words, dict() as ids]:
             listed = [words.get(place) for place in range(len(words))]
             if listed and all(_agree(place, word, ids) for place, word in enumerate(listed)):
                 return [str(word) for word in listed]
-    raise ExportError(
-        f"{path} is no vocabulary: captions of two splits, words by id, and ids by word",
-        hint="pass the captions.pickle that was published with the text encoder",
-    )
+    return None
 
 
 def tokenizer_of(words: list[str]) -> bytes:

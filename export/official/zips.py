@@ -4,6 +4,7 @@ storages. Of the code that the latter hold nothing is read."""
 import io
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from t2i.export.official import pickles
 from t2i.export.official.natures import Damaged
 from t2i.export.official.stored import Storage
 
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+"""RuntimeError: packed in a way that nobody uses; ValueError: with a name that is no text."""
 GROWTH = 100
 """A pickle of names is packed well by some programs, but not better than this."""
 
@@ -61,7 +64,7 @@ class Zip:
         try:
             with self.archive.open(self._entry(storage)) as file:
                 return storage.filled(file)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except UNREADABLE as error:
             raise Damaged(f"the numbers {storage.key!r} are not those that were written") from error
 
     def _entry(self, storage: Storage) -> zipfile.ZipInfo:
@@ -80,7 +83,7 @@ class Zip:
     def _bytes(self, name: str) -> bytes:
         try:
             return self.archive.read(name)
-        except (zipfile.BadZipFile, OSError, RuntimeError, EOFError) as error:
+        except (*UNREADABLE, OSError) as error:
             raise Damaged(f"{name} in it cannot be unpacked") from error
 
 

@@ -81,9 +81,10 @@ class Fid:
         wanted = self.bootstrap or self.extrapolate or setting.detailed
         self.rows = Rows() if wanted else None
         F = setting.extractor.width("features") or USUAL
-        if count <= F:  # then the covariance is singular
+        fewest = min(count, _count(self.compared) or count)
+        if fewest <= F:  # then the covariance is singular
             terminal.warn(
-                f"FID of {count:,} pictures with {F:,} features comes out too large",
+                f"FID of {fewest:,} pictures with {F:,} features comes out too large",
                 hint="compare it only with FID of as many pictures, better of some thousands",
             )
 
@@ -148,6 +149,10 @@ class Fid:
             options=options,
             inputs=(compared.input,) if isinstance(compared, Statistics) else compared.inputs,
         )
+
+
+def _count(compared: Statistics | Source) -> int | None:
+    return compared.gaussian.count if isinstance(compared, Statistics) else len(compared)
 
 
 def _compared_with(setting: Setting) -> Statistics | Source:

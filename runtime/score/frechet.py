@@ -50,6 +50,8 @@ class Gaussian:
                 raise ValueError(f"mu {mean.shape} and sigma {covariance.shape} do not fit")
             if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
                 raise ValueError("some of its numbers are not finite")
+            if not np.allclose(covariance, covariance.T) or (np.diag(covariance) < 0).any():
+                raise ValueError("sigma is no covariance")
             count = int(arrays["n"]) if "n" in arrays else None
             extractor = arrays["extractor"].tobytes().hex() if "extractor" in arrays else None
             resize = arrays["resize"].tobytes().decode("ascii") if "resize" in arrays else None

@@ -56,14 +56,10 @@ class Inception:
     ranked_by = "how certain its kind is, and how rare among all: its divergence from their mean"
 
     def __init__(self, setting: Setting) -> None:
-        extractor, count = setting.extractor, len(setting.source)
+        extractor = setting.extractor
         self.practice, self.seed = setting.practice, setting.seed
         self.bootstrap = setting.bootstrap
-        if len(self.practice.order(count, self.seed)) < SPLITS:
-            raise ScoreError(
-                f"{count} picture{'' if count == 1 else 's'} cannot be split into {SPLITS}",
-                hint="Inception Score needs thousands of pictures, 10 at the very least",
-            )
+        self._order(len(setting.source))
         classifies = "logits" in extractor.outputs
         self.outputs = ("logits",) if classifies else ("attributes",)
         extractor.require(*self.outputs)
@@ -77,8 +73,22 @@ class Inception:
     def by_picture(self) -> Sequence[float]:
         return divergences(self.logits.all()).tolist()
 
+    def _order(self, count: int) -> npt.NDArray[np.int64]:
+        """Which of so many pictures count.
+
+        Raises:
+            ScoreError: they are too few for the splits.
+        """
+        order = self.practice.order(count, self.seed)
+        if len(order) < SPLITS:
+            raise ScoreError(
+                f"{count} picture{'' if count == 1 else 's'} cannot be split into {SPLITS}",
+                hint="Inception Score needs thousands of pictures, 10 at the very least",
+            )
+        return order
+
     def value(self) -> Value:
-        order = self.practice.order(len(self.logits), self.seed)
+        order = self._order(len(self.logits))  # some could not be read
         mean, spread = score_of(self.logits.all(), SPLITS, order)
         options: dict[str, Any] = {"splits": SPLITS, "kinds": self.kinds}
         if self.practice.shuffled:

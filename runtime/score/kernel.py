@@ -31,9 +31,10 @@ class Kid:
         self.reference = pictures_of(setting, "KID")
         least = min(len(self.reference), len(setting.source))
         if least < max(self.size, 2):
+            smaller = f", or smaller subsets: --subset {max(2, least // 2)}" if least > 1 else ""
             raise ScoreError(
                 f"KID draws subsets of {self.size:,} pictures, and there are {least:,}",
-                hint=f"take more pictures, or smaller subsets: --subset {max(2, least // 2)}",
+                hint=f"take more pictures{smaller}",
             )
         self.real, self.features = Kept(), Rows()
         self.bootstrap, self.seed = setting.bootstrap, setting.seed
@@ -48,7 +49,8 @@ class Kid:
         real, fake = self.real.rows.all(), self.features.all()
         if min(len(real), len(fake)) < self.size:  # some could not be read
             raise ScoreError(
-                f"KID draws subsets of {self.size:,} pictures, and {len(fake):,} could be read",
+                f"KID draws subsets of {self.size:,} pictures, and only "
+                f"{min(len(real), len(fake)):,} could be read",
                 hint="draw smaller ones by --subset",
             )
         mean, spread = kernel_distance(fake, real, SUBSETS, self.size)

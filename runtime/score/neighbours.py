@@ -49,12 +49,7 @@ class Neighbours:
     def __init__(self, setting: Setting) -> None:
         """Raises ScoreError where there is nothing to compare with, or a set is too small."""
         self.reference = pictures_of(setting, "prdc")
-        least = min(len(self.reference), len(setting.source))
-        if least <= K_DENSITY:
-            raise ScoreError(
-                f"{least} pictures do not have {K_DENSITY} neighbours each",
-                hint="pass sets of thousands of pictures",
-            )
+        _refuse_few(min(len(self.reference), len(setting.source)))
         self.real, self.features = Kept(), Rows()
 
     def see(self, captions: Captions, seen: Arrays) -> None:
@@ -80,6 +75,7 @@ class Neighbours:
 
     def value(self) -> Value:
         real, fake = self.real.rows.all(), self.features.all()
+        _refuse_few(min(len(real), len(fake)))  # some could not be read
         found = overlap(real, fake)
         counts = {"precision": fake, "recall": real, "density": fake, "coverage": real}
         return Value(
@@ -90,6 +86,14 @@ class Neighbours:
             reference=self.reference.name,
             options={"neighbours": {"precision": K_PRECISION, "density": K_DENSITY}},
             inputs=self.reference.inputs,
+        )
+
+
+def _refuse_few(count: int) -> None:
+    if count <= K_DENSITY:
+        raise ScoreError(
+            f"{count} picture{'' if count == 1 else 's'} cannot have {K_DENSITY} neighbours each",
+            hint="pass sets of thousands of pictures",
         )
 
 

@@ -116,7 +116,7 @@ def match(a: Path, b: Path) -> Pairs:
         )
     if all(single):
         return Pairs((Pair(a.name, from_file(a), from_file(b)),), ())
-    of_a, of_b = ({item.name: item for item in items_of(path)} for path in (a, b))
+    of_a, of_b = _by_name(a), _by_name(b)
     shared = sorted(of_a.keys() & of_b.keys())
     if not shared:
         raise ScoreError(
@@ -126,6 +126,17 @@ def match(a: Path, b: Path) -> Pairs:
     alone = [of_a[name] for name in sorted(of_a.keys() - of_b.keys())]
     alone += [of_b[name] for name in sorted(of_b.keys() - of_a.keys())]
     return Pairs(tuple(Pair(name, of_a[name], of_b[name]) for name in shared), tuple(alone))
+
+
+def _by_name(path: Path) -> dict[str, Item]:
+    found: dict[str, Item] = {}
+    for item in items_of(path):
+        if item.name in found:
+            raise ScoreError(
+                f"{path} has {item.name} twice", hint="a picture has one partner: name it once"
+            )
+        found[item.name] = item
+    return found
 
 
 @dataclass(frozen=True)

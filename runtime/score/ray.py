@@ -64,7 +64,8 @@ class Cluster:
                 hint="choose fewer by --threads",
             )
         together = sum(int(each.get("CPU", 0)) for each in machines)
-        terminal.say(f"ray: {len(machines):,} machines, {together:,} processors")
+        told = f"{len(machines):,} machine{'s' if len(machines) > 1 else ''}"
+        terminal.say(f"ray: {told}, {together:,} processor{'s' if together > 1 else ''}")
 
     def see(
         self, source: Source, wanted: Outputs, batch_size: int, start: int, pixels: bool

@@ -21,9 +21,9 @@ Picture = Pixels | Image.Image | Path | str
 LEVELS = 255.0  # L, the greatest level
 C1, C2 = (0.01 * LEVELS) ** 2, (0.03 * LEVELS) ** 2
 C3 = C2 / 2
-DOWN, ACROSS = 8, 16
+DOWN, ACROSS = 12, 16
 """Rows, and columns, of means that are one product of matrices."""
-ROWS = 64
+ROWS = 42
 """Rows of windows that are looked through at once, so that what they see stays in the cache."""
 
 

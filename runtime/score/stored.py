@@ -12,9 +12,11 @@ import tempfile
 import threading
 import weakref
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -29,6 +31,12 @@ LISTS = (".txt", ".lst")
 LARGEST_BYTES = 2**28
 """Of one picture in an archive."""
 KINDS = "a folder, a .zip or .tar of pictures, shards such as data-{000..099}.tar, or a list (.txt)"
+DAMAGED = (
+    *(OSError, EOFError, RuntimeError, ValueError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error),
+)
+"""What reading an archive may end in. RuntimeError: encrypted; NotImplementedError, one of them:
+packed as nobody does."""
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -103,7 +111,11 @@ def from_folder(folder: Path) -> tuple[Item, ...]:
 
 
 def from_list(path: Path) -> tuple[Item, ...]:
-    """A path or address a line, from the folder of the list; the order of lines does not count."""
+    """A path or address a line, from the folder of the list; the order of lines does not count.
+
+    Where two files have one name, all are told from the folder that they lie in together, as those
+    of an archive are.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -113,7 +125,14 @@ def from_list(path: Path) -> tuple[Item, ...]:
     files.sort(key=lambda file: file.parts)
     if not files:
         raise ScoreError(f"{path} lists no pictures", hint="write a path a line")
-    return tuple(map(from_file, files))
+    items = tuple(map(from_file, files))
+    if len({item.name for item in items}) == len(items):
+        return items
+    # In this order, what the first and the last one share, all share.
+    ends = zip(files[0].parent.parts, files[-1].parent.parts, strict=False)
+    shared = len(list(takewhile(lambda parts: parts[0] == parts[1], ends)))
+    names = ["/".join(file.parts[shared:]) for file in files]
+    return tuple(replace(item, name=name) for item, name in zip(items, names, strict=True))
 
 
 def from_shards(paths: Sequence[Path]) -> tuple[Item, ...]:
@@ -180,7 +199,7 @@ class Archive:
         self.lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path,)
+        return type(self), (self.path.absolute(),)  # another process may be in another folder
 
     def where(self, name: str) -> str:
         return f"{self.path}: {name}"
@@ -215,8 +234,7 @@ class Zip(Archive):
         try:
             with reaching(self.path), archive.open(name) as stream:
                 return stream.read(LARGEST_BYTES)
-        # RuntimeError: encrypted; NotImplementedError, one of them: packed as nobody does.
-        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise _unreadable(self.where(name), error) from error
 
 
@@ -261,7 +279,7 @@ def open_archive(path: Path) -> Mapping[str, Callable[[], bytes]]:
     archive = Zip(path) if path.suffix.lower() == ".zip" else Tar(path)
     try:
         return dict(archive.members())
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile) as error:
+    except DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or "it ends too early"
         raise ScoreError(f"{path} cannot be read: {reason}", hint=f"pass {KINDS}") from error
 
@@ -270,17 +288,20 @@ def from_file(
     path: Path, caption: str | None = None, told: str = "", label: str | None = None
 ) -> Item:
     """One file."""
-    return Item(path.name, str(path), partial(_read, path), caption, told, label)
+    where = str(path)
+    # Whatever folder the process is in that it is sent to.
+    load = partial(_read, path.absolute(), where)
+    return Item(path.name, where, load, caption, told, label)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, where: str) -> bytes:
     try:
         with reaching(path):
             return path.read_bytes()
     except FileNotFoundError as error:
-        raise PictureError(f"{path} does not exist", hint="check its name") from error
-    except OSError as error:
-        raise _unreadable(str(path), error) from error
+        raise PictureError(f"{where} does not exist", hint="check its name") from error
+    except (OSError, ValueError) as error:  # a list may name what no file can be called
+        raise _unreadable(where, error) from error
 
 
 def _shared_folder(names: Sequence[str]) -> str:

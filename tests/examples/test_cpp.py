@@ -116,10 +116,12 @@ def test_captions_that_cannot_be_drawn_are_errors(name: str, program: Program, t
     assert "70000 bytes" in failed(program(name, model, "a" * 70_000, "x.png"))
     for seed in ("-1", str(2**38)):
         assert "out of range" in failed(program(name, model, "a red bird", "x.png", seed))
-    failed(program(name, model, "a red bird", "x.png", "seven"), status=2)
+    for seed in ("seven", "7x", "", "9" * 30):
+        assert "no number" in failed(program(name, model, "a red bird", "x.png", seed), status=2)
     assert "ending" in failed(program(name, model, "a red bird", "x.bmp"))
     assert "cannot be written" in failed(program(name, model, "a red bird", "no/x.png"))
-    assert "too few words" in failed(program(name))
+    for words in ((), (model, "a red bird", "x.png", "7", "more")):
+        assert f"hint: {name} " in failed(program(name, *words), status=2)
 
 
 @pytest.mark.system

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -105,6 +106,24 @@ def test_weights_that_do_not_fit_are_refused(run: runs.Run) -> None:
     assert "condition.project.0.bias" in refused("attngan", f"--run={run.folder}")
 
 
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"text_size": -8}, "no network of these sizes"),
+        ({"first_px": 0}, "cannot draw 0 px"),
+        ({"residuals": 10**6}, "larger than its weights"),
+        ({"condition_size": 10**30}, "larger than its weights"),
+        ({"condition_size": 4000}, "do not fit"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(run: runs.Run, sizes: Any, said: str) -> None:
+    """Before room is made for anything."""
+    recipe = run.folder / runs.RECIPE
+    told = json.loads(recipe.read_text())
+    recipe.write_text(json.dumps({**told, "network": {**told["network"], **sizes}}))
+    assert said in refused("attngan", f"--run={run.folder}")
+
+
 def test_a_vocabulary_of_another_run_is_refused(run: runs.Run) -> None:
     tokenizer = run.folder / runs.TOKENIZER
     file = json.loads(tokenizer.read_text())
@@ -132,6 +151,11 @@ def test_engines_are_told_with_what_became_of_them(here: Path) -> None:
 @pytest.mark.parametrize("limit", ["--dla=0", "--memory-mb=64"])
 def test_limits_of_engines_are_wrong_usage_without_engines(limit: str) -> None:
     assert "--tensorrt" in refused("attngan", limit, status=2)
+
+
+@builds_engines
+def test_engines_of_matrices_of_eight_bits_are_refused_before_anything_is_exported() -> None:
+    assert "--fp16" in refused("damsm", "--int8", "--tensorrt")
 
 
 def test_without_tensorrt_nothing_is_exported_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """A bundle appears whole and right, or not at all."""
 
 import json
+import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -139,6 +141,21 @@ def test_a_bundle_takes_its_place_in_one_rename(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert (place / "card.md").read_text() == "second"
     assert [each.name for each in place.parent.iterdir()] == ["birds.t2i"]
+
+
+def test_what_killed_exports_left_is_put_in_order(tmp_path: Path) -> None:
+    """Drafts go after a day; a bundle that one of them had put aside gets its place again."""
+    for name, age in ((".draft-old", 1.1), (".draft-new", 0.0)):
+        for each in ("replaced-birds.t2i", "birds.t2i"):
+            (tmp_path / name / each).mkdir(parents=True)
+            (tmp_path / name / each / "card.md").write_text(each)
+        began = time.time() - age * publish.STALE_SECONDS
+        os.utime(tmp_path / name, (began, began))
+    with drafted(tmp_path / "other.t2i") as draft:
+        (draft / "card.md").write_text("other")
+    left = sorted(each.name for each in tmp_path.iterdir())
+    assert left == [".draft-new", "birds.t2i", "other.t2i"]
+    assert (tmp_path / "birds.t2i" / "card.md").read_text() == "replaced-birds.t2i"
 
 
 def test_a_bundle_is_named_after_system_preset_and_precision(

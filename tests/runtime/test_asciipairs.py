@@ -128,6 +128,7 @@ TEXT = FILE.decode()
         TEXT.replace('"always"', '"never"'),
         TEXT.replace('"r e"', '"r q"'),
         TEXT.replace(f'"red": {IDS["red"]}', '"red": 7'),
+        TEXT.replace(f'"red": {IDS["red"]}', f'"red": {IDS["red"]}.0'),
         TEXT.replace('"<unk>": 3', '"<unknown>": 3'),
     ],
 )

@@ -74,6 +74,18 @@ def test_going_on_knows_what_is_done(tmp_path: Path) -> None:
     assert [each["index"] for each in indexed(tmp_path)] == [0, 1]
 
 
+def test_what_was_being_written_is_no_obstacle_and_goes(tmp_path: Path) -> None:
+    """Killed before the order was whole, and then again before a picture was."""
+    (tmp_path / ".7-0a.part").write_bytes(b"{")
+    refuse_what_is_there(tmp_path, force=False, resume=True)
+    with Batch(tmp_path, ORDER, resume=True) as filled:
+        put(filled, 0)
+    (tmp_path / ".8-0b.part").write_bytes(b"half a picture")
+    with Batch(tmp_path, ORDER, resume=True) as filled:
+        assert list(filled.done) == [0]
+    assert not [each for each in tmp_path.iterdir() if each.name.startswith(".")]
+
+
 @pytest.mark.parametrize("torn", ['{"index": 1, "li', '{"index": 1}\n', "\x00\n", "[]\n"])
 def test_a_torn_line_counts_as_not_drawn(tmp_path: Path, torn: str) -> None:
     with Batch(tmp_path, ORDER) as filled:

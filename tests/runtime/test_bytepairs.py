@@ -152,6 +152,7 @@ GOOD = byte_pair_tokenizer(MERGES).decode()
         GOOD.replace("Lowercase", "NFC"),
         GOOD.replace(json.dumps(PIECES), '"x"'),
         GOOD.replace('"special": true', '"special": false'),
+        GOOD.replace('"special": true', '"special": 1'),
         GOOD.replace('"end_of_word_suffix": "</w>"', '"end_of_word_suffix": null'),
     ],
 )

@@ -6,23 +6,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import namedtuple
-from dataclasses import replace
 from pathlib import Path
 
-import bundles
 import pytest
-from bundles import LENGTH, PX, C, E, Z
+from bundles import LENGTH, C, E, Z
 from cards import Build, use
 
-from t2i.runtime import card, engines, places, shapes
+from t2i.runtime import card, engines, places
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.card import Card
 from t2i.runtime.engines import RECORD, Shelf
 from t2i.runtime.errors import DeviceError
 from t2i.runtime.sessions import open_session
-from t2i.runtime.shapes import Profile
 
 ORIN = Card("Orin", "8.7", 12060)
 
@@ -103,50 +99,6 @@ def test_the_key_tells_all_that_an_engine_depends_on(tiny: Bundle, build: Build)
         },
     }
     assert list(record["files"]) == [engine().name]
-
-
-def test_shapes_are_told_so_that_longer_captions_build_nothing(tiny: Bundle, build: Build) -> None:
-    start(tiny, "text")
-    (name, options), (cuda, _), (cpu, _) = build.asked[0]
-    assert (name, cuda, cpu) == tuple(build.get_available_providers())
-    assert options["trt_profile_min_shapes"] == "tokens:1x1"
-    assert options["trt_profile_opt_shapes"] == "tokens:4x12"
-    assert options["trt_profile_max_shapes"] == "tokens:16x12"
-
-
-@pytest.mark.parametrize(
-    ("precision", "wanted"),
-    [
-        ("fp16", {"trt_fp16_enable": "1"}),
-        ("int8", {"trt_int8_enable": "1"}),
-        ("fp32", {}),
-        ("fp16-stored", {}),  # it computes in float32
-    ],
-)
-def test_tensorrt_computes_in_the_precision_of_the_graph(
-    tiny: Bundle, build: Build, precision: str, wanted: dict[str, str]
-) -> None:
-    graphs = tuple(replace(each, precision=precision) for each in tiny.manifest.graphs)
-    start(replace(tiny, manifest=replace(tiny.manifest, graphs=graphs)))
-    (_, options), *_ = build.asked[0]
-    names = {"trt_fp16_enable", "trt_int8_enable"}
-    assert {name: options[name] for name in names & options.keys()} == wanted
-    assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"]
-
-
-def test_where_memory_is_low_tensorrt_and_cuda_take_little(tiny: Bundle, build: Build) -> None:
-    open_session(tiny, "generator", device="tensorrt", low_memory=True)
-    (_, options), (_, cuda), _ = build.asked[0]
-    assert options["trt_max_workspace_size"] == str(2**28)
-    assert options["trt_context_memory_sharing_enable"] == "1"
-    assert cuda["arena_extend_strategy"] == "kSameAsRequested"
-
-
-def test_pictures_that_are_looked_at_may_have_any_size_up_to_a_bound(tiny: Bundle) -> None:
-    picture = replace(bundles.IMAGE, shape=("B", 3, "H", "W"))
-    graph = replace(tiny.graph("generator"), role="image", inputs=(picture,))
-    (profile,) = shapes.profiles(tiny.manifest, graph).values()
-    assert profile == Profile((1, 3, 16, 16), (4, 3, PX, PX), (16, 3, 1024, 1024))
 
 
 def test_another_graph_has_a_shelf_of_its_own_and_timings_are_shared(
@@ -326,30 +278,6 @@ def test_what_was_built_while_the_disk_filled_up_is_not_kept(
 
 
 # Two at once
-
-
-def test_two_that_build_at_once_both_finish_and_leave_one_whole_engine(
-    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build = use(monkeypatch, Build(("tensorrt", "cuda", "cpu")))
-    together = threading.Barrier(2)
-    original = build._use_cache
-
-    def meet(folder: Path) -> None:
-        original(folder)
-        together.wait(timeout=30)
-
-    monkeypatch.setattr(build, "_use_cache", meet)
-    both = [threading.Thread(target=start, args=(tiny,)) for _ in range(2)]
-    for each in both:
-        each.start()
-    for each in both:
-        each.join()
-    assert len(set(build.built)) == 2  # each in a folder of its own
-    monkeypatch.setattr(build, "_use_cache", original)
-    start(tiny)
-    assert len(build.loaded) == 1
-    assert left_over() == []
 
 
 def test_who_comes_too_late_leaves_what_is_there(

@@ -1,16 +1,18 @@
 """A graph is loaded only if all its weights lie in its own file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import bundles
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from bundles import refused, save_manifest
+from bundles import refused, save_manifest, zipped
 from onnx import TensorProto, helper
 
 from t2i.runtime.bundle import Bundle
-from t2i.runtime.draw import Painter
+from t2i.runtime.draw import Painter, load
 from t2i.runtime.errors import BundleError
 from t2i.runtime.graph_files import refuse_other_files
 
@@ -75,6 +77,76 @@ def test_weights_in_another_file_are_refused_before_anything_loads_them(
     (own_bundle / "generator.onnx").write_bytes(hidden(place).SerializeToString())
     save_manifest(own_bundle, bundles.manifest(own_bundle))
     assert "from another file" in refused(own_bundle)
+
+
+def beside(bundle: Path, *told: tuple[str, str]) -> Bundle:
+    """The bundle, its generator's first weight in a file of the bundle; this is said of it."""
+    model = onnx.load(bundle / "generator.onnx")
+    weight = next(each for each in model.graph.initializer if each.raw_data)
+    (bundle / "weights.data").write_bytes(bytes(64) + weight.raw_data)
+    size = str(len(weight.raw_data))
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in told:
+        weight.external_data.add(key=key, value=value.replace("SIZE", size))
+    (bundle / "generator.onnx").write_bytes(model.SerializeToString())
+    manifest = replace(bundles.manifest(bundle), weights=bundles.file(bundle, "weights.data"))
+    save_manifest(bundle, manifest)
+    return Bundle.load(bundle)
+
+
+LOCATION, OFFSET, LENGTH = ("location", "weights.data"), ("offset", "64"), ("length", "SIZE")
+
+
+def test_weights_in_the_bundles_own_file_are_read(own_bundle: Path, tiny_bundle: Path) -> None:
+    bundle = beside(own_bundle, LOCATION, OFFSET, LENGTH)
+    wanted = load(tiny_bundle, device="cpu", threads=1).draw(["red"], seed=3)
+    for each in (bundle, bundle.carried(), Bundle.load(zipped(own_bundle))):
+        found = Painter(each, device="cpu", threads=1).draw(["red"], seed=3)
+        assert np.abs(found.astype(int) - wanted).max() <= 1
+    weights = bundle.manifest.weights
+    assert weights
+    (own_bundle / "weights.data").write_bytes(bytes(weights.bytes))
+    assert "weights.data of own.t2i is not the file" in refused(own_bundle)
+    (own_bundle / "weights.data").unlink()
+    assert "has no weights.data" in refused(own_bundle)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        [LOCATION],
+        [LOCATION, OFFSET],
+        [LOCATION, LENGTH],
+        [OFFSET, LENGTH],
+        [LOCATION, OFFSET, LENGTH, ("checksum", "0")],
+        [LOCATION, OFFSET, LENGTH, LENGTH],
+        [LOCATION, LOCATION, OFFSET],
+        [("location", "./weights.data"), OFFSET, LENGTH],
+        [("location", "proof.npz"), OFFSET, LENGTH],
+        [("location", "../own.t2i/weights.data"), OFFSET, LENGTH],
+        [("location", "/etc/passwd"), ("offset", "0"), ("length", "1")],
+        [("location", ""), OFFSET, LENGTH],
+        [LOCATION, ("offset", "128"), LENGTH],
+        [LOCATION, ("offset", "63"), LENGTH],
+        [LOCATION, ("offset", "-64"), LENGTH],
+        [LOCATION, ("offset", ""), LENGTH],
+        [LOCATION, ("offset", " 64"), LENGTH],
+        [LOCATION, ("offset", "0x40"), LENGTH],
+        [LOCATION, OFFSET, ("length", "9" * 5000)],
+        [LOCATION, OFFSET, ("length", "99999999")],
+    ],
+)
+def test_any_other_place_is_refused(own_bundle: Path, told: list[tuple[str, str]]) -> None:
+    with pytest.raises(BundleError, match="takes its weights from another file"):
+        beside(own_bundle, *told)
+
+
+def test_no_bundle_has_more_weights_than_may_be(own_bundle: Path) -> None:
+    file = replace(bundles.file(own_bundle, "card.md"), file="weights.data", bytes=2**36 + 1)
+    save_manifest(own_bundle, replace(bundles.manifest(own_bundle), weights=file))
+    assert "out of range" in refused(own_bundle)
 
 
 def test_weights_that_say_they_are_inside_are_accepted() -> None:

@@ -198,6 +198,14 @@ def test_nothing_to_compare_is_an_error(tmp_path: Path, other: str) -> None:
     assert caught.value.hint
 
 
+def test_a_picture_that_is_listed_twice_has_no_one_partner(tmp_path: Path) -> None:
+    a = save(tmp_path / "a", one=1)
+    listing = tmp_path / "b.txt"
+    listing.write_text("a/one.png\na/one.png\n")
+    with pytest.raises(ScoreError, match=r"b\.txt has one\.png twice"):
+        match(a, listing)
+
+
 def test_a_folder_scores_the_mean_of_its_pairs(tmp_path: Path) -> None:
     a = save(tmp_path / "a", one=100, two=100)
     b = save(tmp_path / "b", one=110, two=150)

@@ -220,7 +220,9 @@ def test_where_there_is_no_inception_nothing_takes_its_place(here: Path) -> None
 
 def test_few_pictures_for_fid_are_a_warning_and_one_is_an_error(here: Path) -> None:
     real = str(folder(here / "real", [(0, 0, 0), (0.5, 0, 0), (0, 0.5, 0)]))
-    assert "FID of 3 pictures with 3 features comes out too large" in run("fid", real, real).stderr
+    many = str(folder(here / "many", [(n / 8, 0, 0) for n in range(4)]))
+    for sets in ((real, many), (many, real)):
+        assert "FID of 3 pictures with 3 features comes out too large" in run("fid", *sets).stderr
     one = str(folder(here / "one", [(0, 0, 0)]))
     assert "one picture has no FID" in failed(run("fid", real, one))
     assert "one: one picture has no covariance" in failed(run("fid", one, real))
@@ -323,7 +325,7 @@ def test_what_contradicts_itself_is_wrong_usage(arguments: list[str], message: s
         (["kid", *drawing()], "none to compare with"),
         (["prdc", "real.npz", *drawing()], "holds mean and covariance"),
         (["kid", "many", *drawing()], "KID draws subsets of 1,000 pictures, and there are 12"),
-        (["prdc", "few", *drawing()], "5 pictures do not have 5 neighbours each"),
+        (["prdc", "few", *drawing()], "5 pictures cannot have 5 neighbours each"),
         (["fid", "nowhere", *drawing()], "nowhere is no folder"),
         (["attributes", "."], "no pictures in"),
         (["attributes", "--model=colourist", "--captions=plain.txt"], "does not tell what"),
@@ -342,6 +344,24 @@ def test_what_cannot_be_scored_is_an_error(here: Path, arguments: list[str], mes
     before = names(here)
     assert message in failed(run(*arguments))
     assert names(here) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["is"], "5 pictures cannot be split"),
+        (["prdc"], "5 pictures cannot have 5 neighbours each"),
+        (["kid", "--subset=20"], "only 5 could be read"),
+    ],
+)
+def test_too_few_that_can_be_read_are_an_error(
+    here: Path, arguments: list[str], message: str
+) -> None:
+    folder(here / "few", [(0, 0, 0)] * 20)
+    for number in range(5, 20):
+        (here / "few" / f"{number:03}.png").write_bytes(b"")
+    folder(here / "many", [(0, 0, 0)] * 20)
+    assert message in failed(run(*arguments, "many", "few"))
 
 
 def test_a_caption_that_cannot_be_drawn_is_an_error(here: Path) -> None:

@@ -123,6 +123,8 @@ def test_statistics_are_read_as_pytorch_fid_writes_them(tmp_path: Path) -> None:
         {"mu": np.array(1.0), "sigma": np.zeros((3, 3))},
         {"mu": np.full(3, np.nan), "sigma": np.zeros((3, 3))},
         {"mu": np.zeros(3), "sigma": np.zeros((3, 3)), "n": np.zeros(2)},
+        {"mu": np.zeros(2), "sigma": np.array([[1.0, 1.0], [0.0, 1.0]])},
+        {"mu": np.zeros(2), "sigma": -np.eye(2)},
         {"mu": np.array(["a"]), "sigma": np.zeros((1, 1))},
     ],
 )

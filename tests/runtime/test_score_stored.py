@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ def png(level: int) -> bytes:
 
 
 PICTURES = {f"{n:02}.png": png(10 * n) for n in range(10)}
+NOISY = {"0.png": np.random.default_rng(0).integers(0, 16, 400, np.uint8).tobytes()}
 
 
 def folder(path: Path, files: Mapping[str, bytes] = PICTURES) -> Path:
@@ -133,6 +135,18 @@ def test_what_cannot_be_read_is_left_out_and_listed(tmp_path: Path) -> None:
     assert "1.png" in caught.value.hint
 
 
+def test_a_list_names_pictures_of_several_folders_apart(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("red", "blue"):
+        folder(tmp_path / "set" / name, {"1.png": PICTURES["01.png"]})
+    listing = tmp_path / "list.txt"
+    listing.write_text("set/red/1.png\nset/blue/1.png\n")
+    assert [item.name for item in items_of(listing)] == ["blue/1.png", "red/1.png"]
+    folder(tmp_path / "set" / "green", {"2.png": PICTURES["01.png"]})
+    listing.write_text("set/red/1.png\nset/green/2.png\n")
+    assert [item.name for item in items_of(listing)] == ["2.png", "1.png"]
+
+
 def test_a_listed_picture_that_is_gone_is_left_out(tmp_path: Path) -> None:
     folder(tmp_path / "set")
     (tmp_path / "list.lst").write_text("set/00.png\n\nset/gone.png\n")
@@ -158,6 +172,27 @@ def test_what_holds_no_pictures_is_an_error(tmp_path: Path, name: str, data: byt
     with pytest.raises(ScoreError) as caught:
         items_of(tmp_path / name)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["set.zip", "set.tar.gz"])
+def test_what_is_packed_wrongly_is_named(tmp_path: Path, name: str) -> None:
+    """Damage within what is packed, of which neither table nor checksum tells."""
+    data = bytearray(
+        (zipped if name.endswith("zip") else tarred)(tmp_path / name, NOISY).read_bytes()
+    )
+    for place in range(60, 100):
+        data[place] = 255
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises((ScoreError, PictureError), match=re.escape(name)):
+        levels(Stored(tmp_path / name, strict=True))
+
+
+def test_a_name_that_no_file_has_is_left_out(tmp_path: Path) -> None:
+    folder(tmp_path / "set")
+    (tmp_path / "list.lst").write_text("set/00.png\nset/0\0.png\n")
+    source = Stored(tmp_path / "list.lst")
+    assert levels(source) == [0]
+    assert len(source.unreadable) == 1
 
 
 def test_an_empty_archive_and_a_missing_shard_are_errors(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Captions become the same tokens here and in the tokenizers library."""
 
+import json
 import time
 
 import numpy as np
@@ -229,6 +230,9 @@ def test_a_vocabulary_with_a_word_twice_is_refused(words: list[str]) -> None:
 
 
 GOOD = word_tokenizer(WORDS).decode()
+FILE = json.loads(GOOD)
+PAIRS = {**FILE["model"], "vocab": [["<end>", 0], [7, 1], ["<unk>", 2]]}
+PAIRED = json.dumps({**FILE, "model": PAIRS})
 
 
 @pytest.mark.parametrize(
@@ -242,6 +246,7 @@ GOOD = word_tokenizer(WORDS).decode()
         GOOD.replace('"red": 2', '"red": 99'),
         GOOD.replace('"red": 2', '"red": 1'),
         GOOD.replace('"<end>": 0', '"<end>": -1'),
+        PAIRED,
         GOOD.replace("WordLevel", "BPE"),
         GOOD.replace("Lowercase", "NFC"),
         GOOD.replace("[^a-z0-9_]+", "\\\\s+"),

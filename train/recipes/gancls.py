@@ -36,6 +36,8 @@ class Settings:
     condition_size: int = 128
     noise_size: int = 100
     generator_width: int = 128
+    bottlenecks: int = 0
+    """Residual ones of the generator: 1 or 2 make it the authors' own, as their weights need it."""
     critic_width: int = 64
     style_width: int = 64
     """Of the style encoder, which tells the noise of a generated picture; 0 = there is none."""
@@ -54,6 +56,7 @@ class Settings:
             condition_size=self.condition_size,
             noise_size=self.noise_size,
             generator_width=self.generator_width,
+            bottlenecks=self.bottlenecks,
             critic_width=self.critic_width,
             style_width=self.style_width,
             image_px=self.data.px[-1],
@@ -126,7 +129,7 @@ class GanCls:
         self.facing = source.facing
         self.reader = FrozenReader(reader, device)
         self.network = settings.network(self.reader.sizes)
-        self.generator = gancls.Generator(self.network).to(device)
+        self.generator = gancls.generator(self.network).to(device)
         self.critic = gancls.Critic(self.network).to(device)
         for network in (self.generator, self.critic):
             gancls.initialise(network)

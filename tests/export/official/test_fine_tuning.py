@@ -119,16 +119,10 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"condition_size": 4, "noise_size": 5, "generator_width": 2, "first_px": 8}
     small = stackgan.Settings(LETTERS, recurrence="relu", residuals=1, **{**text, **sizes})
     official = files(stackgan, replace(small, refiner_width=4), folder / "official", *PREFIXES)
-    done = typed(
-        "stackgan",
-        f"--weights={official['generator']}",
-        f"--text-weights={official['text']}",
-        f"--save-weights={folder / 'whole.safetensors'}",
-        f"--out={folder / 'whole.t2i'}",
-    )
-    assert done.exit_code == 0, done.output
-    drawing = load("stackgan", Files({"weights": official["generator"]}))
-    keep(drawing, folder / "drawing.safetensors")
+    drawing = {"weights": official["generator"]}
+    keep(load("stackgan", Files(drawing)), folder / "drawing.safetensors")
+    whole = Files({**drawing, "text-weights": official["text"]})
+    keep(load("stackgan", whole), folder / "whole.safetensors")
     return folder
 
 
@@ -176,7 +170,11 @@ def test_clip_goes_on_from_official_weights_with_their_pairs(
     assert begun.exit_code == 0, begun.output
     count = len(load_file(kept))
     assert f"{count} of {count} tensors" in begun.stderr
-    recipe = read_recipe(Path("runs/clip/001-toy/recipe.json"))
+    run = Path("runs/clip/001-toy")
+    recipe = read_recipe(run / "recipe.json")
     assert decode(clip.Settings, recipe.network) == small
+    kept.with_suffix(".tokenizer.json").unlink()
+    longer = CliRunner().invoke(train, ["clip", "--resume", f"--out={run}", "--set=steps=2"])
+    assert longer.exit_code == 0, longer.output
     said = trained("damsm", f"--data={pictures}", f"--weights={kept}").stderr
     assert "holds weights of clip, not of damsm" in said

@@ -3,13 +3,14 @@
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
 import torch
-from official_files import save_legacy
+from official_files import save, save_legacy
 
 from t2i.export.official.inspection import inspect
 from t2i.export.official.stored import Storage
@@ -85,9 +86,12 @@ print(peak() - before)
 
 
 @pytest.mark.slow
-def test_an_import_takes_less_than_two_and_a_half_times_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("save", [save, save_legacy])
+def test_an_import_takes_less_than_two_and_a_half_times_the_file(
+    save: Callable[[object, Path], Path], tmp_path: Path
+) -> None:
     (network,) = inception.networks(inception.Settings()).values()
-    file = save_legacy(network.state_dict(), tmp_path / "pt_inception.pth")
+    file = save(network.state_dict(), tmp_path / "pt_inception.pth")
     command = [sys.executable, "-c", MEASURE, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 2.5 * file.stat().st_size

@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 import torch
-from official_files import refused, save, save_legacy
+from official_files import refused, save, save_legacy, save_words
+
+from t2i.export.official import pickles
+from t2i.export.official.vocabulary import read_words
+from t2i.runtime.errors import ExportError
 
 STATE = {"conv.weight": torch.arange(12.0).reshape(3, 4), "conv.bias": torch.zeros(3)}
 Make = Callable[[Path], object]
@@ -63,6 +67,36 @@ def test_a_vocabulary_that_calls_something_is_not_run_either(tmp_path: Path) -> 
     words = save_pickle([Call(os.system, f"touch {trap}")], tmp_path / "captions.pickle")
     assert "asks for posix.system" in refused("--inspect", words)
     assert not trap.exists()
+
+
+NO_VOCABULARIES: dict[str, tuple[bytes, str]] = {
+    "a text": (b"these are words", "is no vocabulary"),
+    "a record": (b'{"a": 1}', "is no vocabulary"),
+    "a list": (pickle.dumps(["a", "b"]), "is no vocabulary"),
+    "a web page": (b"<html>", "is a web page"),
+    "cut off": (pickle.dumps([[1], [2], {0: "<end>"}, {"<end>": 0}])[:-9], "is damaged"),
+    "a program as text": (b"cos\nsystem\n(S'touch trap'\ntR.", "asks for os.system"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_VOCABULARIES)
+def test_a_file_that_is_no_vocabulary_is_named_for_what_it_is(kind: str, tmp_path: Path) -> None:
+    data, said = NO_VOCABULARIES[kind]
+    words = tmp_path / "captions.pickle"
+    words.write_bytes(data)
+    with pytest.raises(ExportError, match=said):
+        read_words(words)
+
+
+def test_a_vocabulary_in_the_place_of_weights_is_told(tmp_path: Path) -> None:
+    said = refused("stylegan2", f"--weights={save_words(['a'], tmp_path / 'captions.pickle')}")
+    assert "captions and their vocabulary, which --vocabulary takes" in said
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_vocabulary_may_be_of_any_protocol(protocol: int, tmp_path: Path) -> None:
+    file = save_words(["a", "bird"], tmp_path / "captions.pickle", protocol)
+    assert read_words(file) == ["<end>", "a", "bird"]
 
 
 def test_what_is_smuggled_into_a_tensor_is_not_run_either(tmp_path: Path) -> None:
@@ -165,6 +199,10 @@ FILES: dict[str, tuple[Make, str]] = {
         lambda path: path.write_bytes(b"\x80\x04\x8e" + struct.pack("<Q", TERABYTES) + b"ha"),
         "ends too early",
     ),
+    "10 TB of bytes that can be changed": (
+        lambda path: path.write_bytes(b"\x80\x05\x96" + struct.pack("<Q", TERABYTES)),
+        "no pickle",
+    ),
     "a memo of 4 billion": (
         lambda path: path.write_bytes(b"\x80\x02Nr\xff\xff\xff\xff."),
         "no tensors by name",
@@ -204,6 +242,10 @@ FILES: dict[str, tuple[Make, str]] = {
     ),
     "a text": (lambda path: path.write_bytes(b"0 1 2 3 4 5 6 7 8"), "no file of weights"),
     "an optimiser": (lambda path: save(ADAM.state_dict(), path), "state of an optimiser"),
+    "an optimiser among others": (
+        lambda path: save({"epoch": 3, "optimizer": ADAM.state_dict()}, path),
+        "state of an optimiser",
+    ),
     "settings": (lambda path: save({"epoch": 3}, path), "a dictionary of epoch"),
     "a list of tensors": (lambda path: save([torch.ones(1)], path), "but a list"),
 }
@@ -216,6 +258,28 @@ def test_a_file_that_is_no_checkpoint_is_named_for_what_it_is(kind: str, tmp_pat
     make(file)
     assert said in refused("--inspect", file)
     assert said in refused("stylegan2", f"--weights={file}")
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_more_values_than_a_checkpoint_has_are_not_read(
+    protocol: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pickles, "LARGEST_BYTES", 10_000)
+    file = tmp_path / "netG.pth"
+    file.write_bytes(pickle.dumps([None] * 20_000, protocol))
+    assert "lists more than any checkpoint does" in refused("--inspect", file)
+
+
+def test_numbers_of_a_name_that_is_no_text_are_damaged(tmp_path: Path) -> None:
+    """The name before the numbers themselves, which the table of contents does not repeat."""
+    data = bytearray(save(STATE, tmp_path / "net.pth").read_bytes())
+    name = data.index(b"/data/0")
+    header = data.rindex(b"PK\3\4", 0, name)
+    data[header + 7] |= 8  # the names are UTF-8
+    data[name] = 0xFF
+    (tmp_path / "net.pth").write_bytes(data)
+    kept = f"--save-weights={tmp_path / 'kept.safetensors'}"
+    assert "not those that were written" in refused(f"--weights={tmp_path / 'net.pth'}", kept)
 
 
 def test_every_byte_that_is_lost_is_missed(tmp_path: Path) -> None:

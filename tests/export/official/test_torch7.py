@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from golden import Case, cases
+from lua_files import Function, Lua, Writer, module, save_lua
 from official_files import State, official_state, refused, save
 from torch import Tensor
 
@@ -20,76 +21,6 @@ from t2i.models import stackgan1
 
 CASES = {case.name: case for case in cases("charcnnrnn")}
 LETTERS = 71
-
-
-class Lua:
-    """An object of a class of Lua."""
-
-    def __init__(self, kind: str, **fields: Any) -> None:
-        self.kind, self.fields = kind, fields
-
-
-class Function:
-    """A function of Lua, as its bytes and what it knows."""
-
-
-class Writer:
-    """Values as Torch7 writes them on a machine of 64 bits; what comes again is written once."""
-
-    def __init__(self) -> None:
-        self.written: list[Any] = []
-
-    def write(self, value: Any) -> bytes:
-        match value:
-            case None:
-                return struct.pack("<i", 0)
-            case bool():
-                return struct.pack("<ii", 5, value)
-            case int() | float():
-                return struct.pack("<id", 1, value)
-            case str():
-                return struct.pack("<i", 2) + self.text(value)
-            case Function():
-                return struct.pack("<iiii", 8, self.index(value)[0], 4, 0x1B4C4A01) + self.write({})
-            case list():
-                return self.write({place + 1: each for place, each in enumerate(value)})
-        kind = 3 if isinstance(value, dict) else 4
-        index, known = self.index(value)
-        head = struct.pack("<ii", kind, index)
-        return head if known else head + self.content(value)
-
-    def content(self, value: Any) -> bytes:
-        if isinstance(value, dict):
-            pairs = b"".join(self.write(each) for pair in value.items() for each in pair)
-            return struct.pack("<i", len(value)) + pairs
-        if isinstance(value, Lua):
-            return self.text("V 1") + self.text(value.kind) + self.write(value.fields)
-        return self.tensor(value)
-
-    def tensor(self, value: np.ndarray) -> bytes:
-        head = self.text("V 1") + self.text("torch.CudaTensor") + struct.pack("<i", value.ndim)
-        strides = [each // value.itemsize for each in value.strides]
-        head += struct.pack(f"<{2 * value.ndim + 1}q", *value.shape, *strides, 1)
-        index = len(self.written) + 1
-        self.written.append(head)
-        storage = struct.pack("<ii", 4, index) + self.text("V 1") + self.text("torch.CudaStorage")
-        return head + storage + struct.pack("<q", value.size) + value.tobytes()
-
-    def index(self, value: Any) -> tuple[int, bool]:
-        for place, each in enumerate(self.written):
-            if each is value:
-                return place + 1, True
-        self.written.append(value)
-        return len(self.written), False
-
-    @staticmethod
-    def text(value: str) -> bytes:
-        return struct.pack("<i", len(value)) + value.encode("latin1")
-
-
-def module(kind: str, *within: Any, **fields: Any) -> Lua:
-    listed = {"modules": list(within)} if within else {}
-    return Lua(f"nn.{kind}", train=False, **listed, **fields)
 
 
 def node(made: Lua | None, *children: Lua) -> Lua:
@@ -147,11 +78,6 @@ def encoder(state: dict[str, np.ndarray]) -> Lua:
     scan = module("Sequential", *convolutions)
     parts = [module("Identity"), scan, recurrence, layer("Linear", state, "emb_proj")]
     return Lua("nn.gModule", modules=parts, forwardnodes=[])
-
-
-def save_lua(value: Any, path: Path) -> Path:
-    path.write_bytes(Writer().write(value))
-    return path
 
 
 def checkpoint(case: Case, path: Path) -> Path:
@@ -228,6 +154,7 @@ def test_every_byte_that_is_lost_is_missed(tmp_path: Path) -> None:
         struct.pack("<ii", 4, 1) + Writer.text("torch.FloatTensor") + struct.pack("<i", 10**6),
         struct.pack("<ii", 4, 1) + Writer.text("torch.FloatStorage") + struct.pack("<q", 2**60),
         struct.pack("<ii", 4, 1) + Writer.text("torch.OddStorage") + struct.pack("<q", 0),
+        struct.pack("<ii", 4, 1) + Writer.text("nn.Lin\0ear") + struct.pack("<i", 0),
     ],
 )
 def test_what_a_file_claims_is_not_believed(data: bytes, tmp_path: Path) -> None:
