@@ -1,4 +1,4 @@
-"""AttnGAN at the paper's size: PyTorch, a plain export and ours; then from process start to PNG.
+"""AttnGAN at the paper's size: PyTorch, a plain export, ours in 32 and in 8 bits; then processes.
 
     python -m bench.attngan               # one thread, batches of 1 and 8, then bench.cold
     python -m bench.attngan --rounds 31   # on a noisy machine
@@ -21,12 +21,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
+import onnx
 import onnxruntime
 import torch
 import typer
 
+from t2i.export import eight
 from t2i.export.check import arrays, expected, start
 from t2i.export.contents import plans_of
+from t2i.export.fitting import UNASKED
 from t2i.export.plan import Plan
 from t2i.export.trace import trace
 from t2i.export.trained import Trained
@@ -82,10 +85,15 @@ def ways(trained: Trained) -> dict[str, Way]:
             for plan in plans:
                 expected(plan, plan.examples(batch, "full"))
 
+    ours = {plan.role: trace(plan) for plan in plans}
+    host = import_module(f"t2i.export.{trained.recipe.system}").host(trained)
+    rounded = eight.generator(trained, plans, ours, host, UNASKED).model
+    plain = {plan.role: trace(replace(plan, rewrite=as_it_is)) for plan in plans}
     return {
         "PyTorch eager": eager,
-        "plain export": graphs([replace(plan, rewrite=as_it_is) for plan in plans]),
-        "t2i-export": graphs(plans),
+        "plain export": graphs(plans, plain),
+        "t2i-export": graphs(plans, ours),
+        "t2i-export --int8": graphs(plans, {**ours, eight.DRAWING: rounded}),
     }
 
 
@@ -93,8 +101,8 @@ def as_it_is(module: torch.nn.Module) -> torch.nn.Module:
     return module
 
 
-def graphs(plans: list[Plan]) -> Way:
-    sessions: list[onnxruntime.InferenceSession] = [start(trace(plan), 1) for plan in plans]
+def graphs(plans: list[Plan], models: Mapping[str, onnx.ModelProto]) -> Way:
+    sessions: list[onnxruntime.InferenceSession] = [start(models[plan.role], 1) for plan in plans]
 
     def draw(batch: int) -> None:
         for plan, session in zip(plans, sessions, strict=True):

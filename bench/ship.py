@@ -34,8 +34,9 @@ def ship(
         folder = runs.SHIPPED / name
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / runs.WEIGHTS, save(halved(load_file(run / runs.WEIGHTS))))
-        for file in (runs.RECIPE, runs.TOKENIZER):
-            shutil.copyfile(run / file, folder / file)
+        for file in (runs.RECIPE, runs.TOKENIZER, runs.CAPTIONS):
+            if (run / file).is_file():  # some systems keep no captions
+                shutil.copyfile(run / file, folder / file)
         terminal.report(f"wrote {folder}")
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from t2i.export.fitting import UNASKED, Fitting
 from t2i.export.limits import Limits
 from t2i.models.catalog import CATALOG
 from t2i.runtime import places, terminal
-from t2i.runtime.bundle import Bundle
+from t2i.runtime.bundle import Bundle, Manifest
 from t2i.runtime.errors import ExportError, UsageError
 
 # What needs torch is imported where it is used: a single file of a bundle is made without.
@@ -66,7 +67,12 @@ class Where:
         return path
 
 
-def request(source: Source, precision: "Precision | None", where: Where) -> "Request":
+def request(
+    source: Source,
+    precision: "Precision | None",
+    where: Where,
+    fitting: Fitting = UNASKED,
+) -> "Request":
     """What is to be exported, loaded.
 
     Raises:
@@ -79,7 +85,7 @@ def request(source: Source, precision: "Precision | None", where: Where) -> "Req
     if source.run and source.given != Given():
         raise UsageError("weights come from a run or from files", hint="leave out one of them")
     trained = _trained(source.system, source.run, source.given)
-    return Request(trained, precision, where.out, where.force)
+    return Request(trained, precision, where.out, where.force, fitting)
 
 
 def _trained(system: str, run: Path | None, given: Given) -> "Trained":
@@ -253,14 +259,25 @@ def _record(wanted: "Request", made: Bundle) -> dict[str, object]:
         "bytes": _bytes(wanted.path),
         "worst": manifest.check.worst,
         "tolerance": manifest.check.tolerance,
+        **_eight(manifest),
     }
+
+
+def _eight(manifest: Manifest) -> dict[str, object]:
+    """Of a generator in eight bits: its range, and what it costs."""
+    if manifest.rounding is None:
+        return {}
+    found = {score.metric: score.value for score in manifest.scores}
+    return {"range": manifest.rounding.range, "psnr": found["psnr"]}
 
 
 def _sentence(wanted: "Request", made: Bundle) -> str:
     check, size = made.manifest.check, _bytes(wanted.path) / 1e6
+    eight = _eight(made.manifest)
+    loss = f", {eight['psnr']:.1f} dB to float32" if eight else ""
     return (
         f"wrote {wanted.path} ({size:.1f} MB, {made.manifest.precision}, at most "
-        f"{check.worst:.1e} from PyTorch, {check.tolerance:.1e} is allowed)"
+        f"{check.worst:.1e} from PyTorch, {check.tolerance:.1e} is allowed{loss})"
     )
 
 

@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t2i.export.fitting import UNASKED, Fitting, asked
 from t2i.export.limits import Limits
 from t2i.models.catalog import CATALOG
 from t2i.runtime import terminal
 from t2i.runtime.errors import ExportError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from t2i.export.precision import Precision
 
 EXAMPLES = """\b
 Examples:
 t2i-export attngan                                   # the newest run, else the one that ships
 t2i-export attngan --fp16                            # computes in fp16, for CUDA and TensorRT
+t2i-export attngan --int8                            # faster on a CPU that has VNNI
 t2i-export clip --int8                               # a quarter of the file, for CPUs
 t2i-export attngan --fp16 --tensorrt                 # and engines for the card of this machine
 t2i-export attngan --run runs/attngan/001-toy --out toy.t2i
@@ -37,6 +41,10 @@ The bundle goes into your bundle folder as SYSTEM-PRESET, or where --out says. I
 stored as float16 and computed with as float32, unless --fp32, --fp16 or --int8 is given; official
 weights stay float32, and their bundle is called SYSTEM. Each graph is compared with PyTorch first;
 one that differs is deleted, and nothing is written.
+
+--int8 lets the convolutions of a generator multiply whole numbers, and says what that costs: layers
+stay in float32 until pictures are 40 dB from those in float32 or nearer. Weights are of the range
+that this processor can multiply; --set range=full and range=reduced are for another.
 
 --single-file writes NAME.onnx into this folder instead, or where --out says: inputs `caption` and
 `seed`, outputs `image`, `known` and `unknown`, for any program that runs ONNX. It draws what the
@@ -75,7 +83,9 @@ Words = Annotated[
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting that official files do not tell."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="What official files do not tell; the range of --int8."
+    ),
 ]
 SaveWeights = Annotated[
     Path | None,
@@ -93,7 +103,7 @@ Vectors = Annotated[
 Fp32 = Annotated[bool, typer.Option("--fp32", help="Keep the weights in float32.")]
 Fp16 = Annotated[bool, typer.Option("--fp16", help="Compute in float16 too.")]
 Int8 = Annotated[
-    bool, typer.Option("--int8", help="Multiply matrices of transformers in eight bits.")
+    bool, typer.Option("--int8", help="Compute in eight bits: convolutions, or else matrices.")
 ]
 SingleFile = Annotated[
     bool, typer.Option("--single-file", help="One .onnx file that does all that a host does.")
@@ -120,6 +130,10 @@ Out = Annotated[
     typer.Option(metavar="PATH", help="Where to: NAME.t2i, of a single file NAME.onnx."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace another run's bundle, or a file.")]
+Captions = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Fit --int8 to these, in place of those that the run keeps."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")]
 
 
@@ -133,6 +147,7 @@ def export(
     image_weights: ImageWeights = None,
     vocabulary: Words = None,
     changes: Changes = None,
+    captions: Captions = None,
     save_weights: SaveWeights = None,
     inspect: Inspect = None,
     embeddings: Vectors = None,
@@ -158,7 +173,8 @@ def export(
 
         where = actions.Where(out, force, as_json)
         files = (weights, text_weights, image_weights, vocabulary)
-        given = actions.Given(*files, changes=tuple(changes or ()))
+        others, fitting = _fitting(changes or (), captions, precision)
+        given = actions.Given(*files, changes=others)
         source = actions.Source(system, run, given)
         if attention and not single_file:
             raise UsageError("--attention belongs to --single-file", hint="pass both, or neither")
@@ -184,7 +200,7 @@ def export(
         elif weights and save_weights and not system:
             actions.convert(weights, save_weights, force=force)
         else:
-            wanted = actions.request(source, precision, where)
+            wanted = actions.request(source, precision, where, fitting)
             if save_weights:
                 actions.keep(wanted, save_weights)
             if single_file:
@@ -197,6 +213,16 @@ def _precision(*, fp32: bool, fp16: bool, int8: bool) -> "Precision | None":
     if fp32 + fp16 + int8 > 1:
         raise UsageError("--fp32, --fp16 and --int8 exclude each other", hint="pass one of them")
     return "fp32" if fp32 else "fp16" if fp16 else "int8" if int8 else None
+
+
+def _fitting(
+    changes: "Sequence[str]", captions: Path | None, precision: "Precision | None"
+) -> tuple[tuple[str, ...], Fitting]:
+    """The settings of official files, and what eight bits are fitted to."""
+    others, fitting = asked(changes, captions)
+    if fitting != UNASKED and precision != "int8":
+        raise UsageError("a range and captions are what --int8 is fitted to", hint="add --int8")
+    return others, fitting
 
 
 def _refuse_limits(limits: Limits, *, tensorrt: bool) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -13,8 +13,9 @@ import numpy.typing as npt
 import onnx
 import torch
 
-from t2i.export import cost, likelihood, pages
+from t2i.export import cost, eight, likelihood, pages
 from t2i.export.check import arrays, compare, expected, refuse
+from t2i.export.fitting import UNASKED, Fitting
 from t2i.export.int8 import require_some
 from t2i.export.plan import BATCHES, CAPTIONS, Host, Plan
 from t2i.export.precision import SMALL, TOLERANCES, Precision, convert
@@ -43,9 +44,17 @@ def steps(plans: Sequence[Plan]) -> int:
 
 
 def write(
-    trained: Trained, plans: Sequence[Plan], precision: Precision, draft: Path, done: Done
+    trained: Trained,
+    plans: Sequence[Plan],
+    precision: Precision,
+    draft: Path,
+    done: Done,
+    fitting: Fitting = UNASKED,
 ) -> bundle.Manifest:
     """Everything that makes a bundle of the folder's name.
+
+    Args:
+        fitting: of a generator in eight bits.
 
     Raises:
         ExportError: a graph differs from PyTorch, or does not run.
@@ -54,10 +63,20 @@ def write(
     for plan in plans:
         traced[plan.role] = trace(plan)
         done(f"{plan.role}: traced")
-    graphs, worst = _checked(plans, traced, precision)
+    rounded: eight.Eight | None = None
+    sources, stored = traced, precision
+    if precision == "int8" and CATALOG[trained.recipe.system].pipeline == "gan":
+        host: Host = _column(trained).host(trained)
+        rounded = eight.generator(trained, plans, traced, host, fitting)
+        sources, stored = {**traced, eight.DRAWING: rounded.model}, "fp16-stored"
+    graphs, worst = _checked(plans, sources, stored, precision)
     done("compared with PyTorch")
-    made = tuple(_graph(plan, graphs[plan.role], precision, draft) for plan in plans)
+    made = tuple(
+        _graph(plan, graphs[plan.role], precision if plan.role == eight.DRAWING else stored, draft)
+        for plan in plans
+    )
     manifest = _manifest(trained, made, _proof(plans, draft), precision, worst, draft)
+    manifest = replace(manifest, rounding=rounded.rounding if rounded else None)
     _save_manifest(manifest, draft)
 
     parameters = sum(
@@ -65,7 +84,7 @@ def write(
     )
     manifest = replace(manifest, cost=cost.measure(draft, parameters))
     if precision == "int8":
-        lost = likelihood.scores(trained, plans, traced, graphs)
+        lost = _lost(trained, plans, traced, graphs, rounded)
         manifest = replace(manifest, scores=(*manifest.scores, *lost))
     done("measured")
     if preview := pages.preview(bundle.Bundle.load(draft)):
@@ -77,16 +96,35 @@ def write(
     return manifest
 
 
+def _lost(
+    trained: Trained,
+    plans: Sequence[Plan],
+    traced: Mapping[str, onnx.ModelProto],
+    graphs: Mapping[str, onnx.ModelProto],
+    rounded: eight.Eight | None,
+) -> Iterator[bundle.Score]:
+    """What eight bits cost."""
+    if rounded is None:
+        yield from likelihood.scores(trained, plans, traced, graphs)
+        return
+    yield eight.distance(traced, graphs, rounded.groups)
+    host: Host = _column(trained).host(trained)
+    yield from eight.attributes(trained, plans, host, traced, graphs)
+
+
 def _checked(
-    plans: Sequence[Plan], traced: Mapping[str, onnx.ModelProto], precision: Precision
+    plans: Sequence[Plan],
+    sources: Mapping[str, onnx.ModelProto],
+    stored: Precision,
+    precision: Precision,
 ) -> tuple[dict[str, onnx.ModelProto], float]:
-    """The graphs in their precision, and how far they are from PyTorch.
+    """The graphs as they are stored, and how far they are from PyTorch.
 
     A bundle must pass on other machines too, so it is to stay below half its tolerance.
     """
     for small in SMALL:
-        graphs = {role: convert(model, precision, role, small) for role, model in traced.items()}
-        if precision == "int8":
+        graphs = {role: convert(model, stored, role, small) for role, model in sources.items()}
+        if stored == "int8":
             require_some(graphs.values())
         found = compare(plans, graphs, precision)
         if found.gap <= TOLERANCES[precision] / 2:

@@ -41,11 +41,11 @@ def captions(bundle: Bundle) -> list[str]:
     if not bundle.manifest.draws or text is None:
         return []
     tokenizer = Tokenizer.from_json(bundle.read(text.tokenizer), text)
-    known = [each for each in CAPTIONS if _is_known(tokenizer, each)]
+    known = [each for each in CAPTIONS if is_known(tokenizer, each)]
     return known or list(tokenizer.vocabulary)[: len(CAPTIONS)]
 
 
-def _is_known(tokenizer: Tokenizer, caption: str) -> bool:
+def is_known(tokenizer: Tokenizer, caption: str) -> bool:
     """Whether it reads all of a caption."""
     try:
         return not tokenizer.read(caption).unknown

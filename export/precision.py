@@ -22,6 +22,7 @@ it is a share of the length of what a caption or a picture gives."""
 SMALL = (2**8, 2**16)
 """Numbers below which a weight stays float32: the second choice where the first leaves a graph too
 near its tolerance. Small layers hold few of the bytes, and their rounding shows most."""
+ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 CHOOSING = ("codes", "prefill", "step")
 """Graphs whose logits are compared with each other: a little less precision is another token."""
 
@@ -51,6 +52,7 @@ def _stored_as_fp16(model: onnx.ModelProto, small: int) -> None:
     """Half the bytes: weights are widened when a session starts."""
     casts = []
     scales = {node.input[2] for node in model.graph.node if node.op_type == "MatMulNBits"}
+    scales |= {node.input[1] for node in model.graph.node if node.op_type in ROUNDING}
     for weight in model.graph.initializer:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < small:
             continue

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from t2i.export import contents
+from t2i.export.fitting import UNASKED, Fitting
 from t2i.export.precision import Precision
 from t2i.export.trained import Trained
+from t2i.models.catalog import CATALOG
 from t2i.runtime import places, rules, terminal
 from t2i.runtime.bundle import MANIFEST, Bundle, Training, read_manifest
 from t2i.runtime.errors import BundleError, ExportError, UsageError
@@ -31,6 +33,9 @@ class Request:
     """Path of the bundle; None: the user's bundle folder, under a name made for it."""
     force: bool = False
     """Replace the bundle that is there, whosever it is."""
+
+    fitting: Fitting = UNASKED
+    """What a generator in eight bits is fitted to."""
 
     @property
     def usual(self) -> Precision:
@@ -54,7 +59,7 @@ def export(request: Request) -> Bundle:
 
     Raises:
         ExportError: a graph differs from PyTorch, or something else has the name.
-        UsageError: the name is none.
+        UsageError: the name is none, or what is set is of other systems.
     """
     if not rules.is_name(request.name):
         raise UsageError(
@@ -63,12 +68,19 @@ def export(request: Request) -> Bundle:
         )
     refuse_others(request)
     trained, precision = request.trained, request.precision or request.usual
+    if request.fitting != UNASKED and CATALOG[trained.recipe.system].pipeline != "gan":
+        raise UsageError(
+            f"{trained.recipe.system} has no generator that is fitted to a range or captions",
+            hint="leave out --captions and --set range=…",
+        )
     plans = contents.plans_of(trained)
     with (
         terminal.progress(f"exporting {request.name}", contents.steps(plans)) as bar,
         drafted(request.path) as draft,
     ):
-        contents.write(trained, plans, precision, draft, lambda note: bar.advance(note=note))
+        contents.write(
+            trained, plans, precision, draft, lambda note: bar.advance(note=note), request.fitting
+        )
         Bundle.load(draft)  # what strangers will read must pass as a stranger's
     return Bundle.load(request.path)
 

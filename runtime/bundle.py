@@ -123,6 +123,18 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """How a generator came to eight bits."""
+
+    range: Literal["full", "reduced"]
+    """Weights of eight bits, for processors on which they do not overflow, or of seven."""
+    captions: int
+    """It was fitted to and tried on so many; 0 where words at random had to do."""
+    kept: tuple[str, ...]
+    """Weights of the layers that compute in float32 as before, because their rounding showed."""
+
+
+@dataclass(frozen=True)
 class Cost:
     """What drawing one picture costs, and on which machine."""
 
@@ -181,6 +193,8 @@ class Manifest:
     logit_scale: float | None = None
     """What the cosines of pictures and captions are multiplied by before a softmax, where that
     was learnt."""
+    rounding: Rounding | None = None
+    """Where the generator multiplies whole numbers."""
     parts: tuple[str, ...] = ()
     """What a pixel of a picture may show, in the order of the probabilities that the output `parts`
     of the `image` graph gives; the first is the background."""

@@ -2,8 +2,8 @@
 
 `recipe.json`, `tokenizer.json` and `weights.safetensors` make a run; `log.jsonl`, `samples/`,
 `checkpoints/` and `needs/` are the training's own. Scores of its pictures, put into `scores.jsonl`,
-go into its bundles; where pictures are told in tokens, `streams.safetensors` is what a bundle in
-eight bits is tried on.
+go into its bundles. A bundle in eight bits is fitted to the captions in `captions.txt`; where
+pictures are told in tokens, it is tried on `streams.safetensors`.
 """
 
 import json
@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from t2i.runtime.bundle import Need, Score
+from t2i.runtime.captions import read_captions
 from t2i.runtime.errors import TrainingError
 from t2i.runtime.records import RecordError, decode, loads
 
 SCHEMA = 1
 RECIPE, TOKENIZER, WEIGHTS = "recipe.json", "tokenizer.json", "weights.safetensors"
-SCORES, STREAMS = "scores.jsonl", "streams.safetensors"
+SCORES, STREAMS, CAPTIONS = "scores.jsonl", "streams.safetensors", "captions.txt"
 RUNS = Path("runs")
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / "weights"
 
@@ -97,6 +98,14 @@ class Run:
                 f"{self.folder} has no {TOKENIZER}",
                 hint="pass the folder of a run: the one that `t2i-train` printed",
             ) from None
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Some that were trained on, where the run keeps any."""
+        path = self.folder / CAPTIONS
+        if not path.is_file():
+            return ()
+        return tuple(line.caption for line in read_captions(str(path)) if not line.problem)
 
     @property
     def scores(self) -> tuple[Score, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from t2i.runtime import card, memory, providers
+from t2i.runtime import card, memory, processor, providers
 from t2i.runtime.archives import AGAIN, Folder
 from t2i.runtime.bundle import Bundle, Graph, Tensor
 from t2i.runtime.captured import Captured
@@ -258,6 +258,7 @@ class _Start:
         captured = None
         with _prepared(_onnxruntime(), device):
             if device == "cpu":
+                processor.refuse_overflow(self.bundle.manifest.rounding)
                 started = self._started(providers.cpu(), device)
             elif device == "cuda":
                 started, captured = self._on_cuda()

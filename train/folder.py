@@ -1,6 +1,6 @@
 """The run folder while it is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,9 @@ class RunFolder:
 
     def keep_streams(self, streams: Mapping[str, Tensor]) -> None:
         write_tensors(self.path / runs.STREAMS, streams)
+
+    def keep_captions(self, captions: Sequence[str]) -> None:
+        write_whole(self.path / runs.CAPTIONS, "".join(f"{each}\n" for each in captions).encode())
 
     def save_weights(self, networks: Mapping[str, nn.Module]) -> None:
         write_tensors(self.path / runs.WEIGHTS, prefixed(networks))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import t2i
+from t2i.models.catalog import CATALOG
 from t2i.runtime import runs, terminal
 from t2i.runtime.errors import TrainingError, UsageError, did_you_mean
 from t2i.runtime.records import encode
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 STREAMS = 64
 """Pictures never trained on that a run keeps, as captions and tokens."""
+CAPTIONS = 128
+"""Captions trained on that a run keeps."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def train(plan: Plan, start: Start) -> runs.Run:
         run = RunFolder(folder, record(plan, recipe, dataset, brought))
         run.begin(dataset.tokenizer)
         keep_streams(run, recipe, dataset, start.device)
+        keep_captions(run, dataset)
         loop = Loop(recipe, dataset, plan.settings.loop, start.device, run)
         if start.weights is not None:
             loop.checkpoint()  # to resume, the file is not needed again
@@ -104,6 +108,7 @@ def resume(run: runs.Run, plan: Plan, device: torch.device) -> runs.Run:
         recipe = build(plan, dataset, needs, device)
         folder = RunFolder(run.folder, record(plan, recipe, dataset, run.recipe.needs))
         keep_streams(folder, recipe, dataset, device)
+        keep_captions(folder, dataset)
         loop = Loop(recipe, dataset, plan.settings.loop, device, folder)
         loop.resume()
         terminal.say(f"going on after step {loop.step} of {loop.settings.steps}")
@@ -127,6 +132,17 @@ def keep_streams(run: RunFolder, recipe: Recipe, dataset: "Dataset", device: tor
     """Let a run that teaches to tell pictures in tokens have some that are not trained on."""
     if isinstance(recipe, Telling) and not (run.path / runs.STREAMS).is_file():
         run.keep_streams(recipe.streams(dataset.fixed(STREAMS).to(device)))
+
+
+def keep_captions(run: RunFolder, dataset: "Dataset") -> None:
+    """Let a run that learns to draw captions have some, to which eight bits are fitted."""
+    draws = CATALOG[run.recipe.system].pipeline == "gan"
+    told = draws and dataset.settings.condition == "caption" and dataset.captioned
+    if not told or (run.path / runs.CAPTIONS).is_file():
+        return
+    count = min(CAPTIONS, len(told))
+    captions = dataset.batch(0, count, seed=0).captions
+    run.keep_captions([" ".join(each.split()) for each in captions])
 
 
 def build(

@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from safetensors.torch import save_file
 from telling import SIZES, networks, write_run
 
+from t2i.export.fitting import Fitting
 from t2i.export.int8 import _unfold
 from t2i.export.publish import Request, export
 from t2i.export.trained import load as load_run
@@ -19,6 +20,7 @@ from t2i.runtime import noise, runs
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.decode import Decoder
 from t2i.runtime.draw import Painter, load
+from t2i.runtime.errors import UsageError
 
 CAPTIONS = ["a red bird", "blue", "a small bird, yellow"]
 COUNT = SIZES.dvae.side**2
@@ -71,6 +73,12 @@ def test_the_manifest_tells_what_it_costs_the_likelihood_of_held_out_tokens(path
     assert score.value == score.parts["int8"]
     assert 0 < abs(score.value - score.parts["fp32"]) < 0.05
     assert (score.protocol["pictures"], score.protocol["tokens"]) == (STREAMS, COUNT)
+
+
+def test_its_weights_have_no_range_to_choose(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path / "run"))
+    with pytest.raises(UsageError, match="no generator that is fitted"):
+        export(Request(run, "int8", tmp_path / "tiny.t2i", fitting=Fitting("reduced")))
 
 
 @pytest.mark.slow

@@ -174,3 +174,12 @@ def test_a_bundle_that_is_there_gets_engines(here: Path) -> None:
     roles = [each["role"] for each in json.loads(done.stdout)["engines"]]
     assert roles == ["text", "generator"]
     assert "--single-file, or --tensorrt" in refused(f"--bundle={bundle}", status=2)
+
+
+def test_eight_bits_are_fitted_to_a_range_and_enough_captions(here: Path) -> None:
+    said = refused("attngan", "--int8", "--set", "range=half", status=2)
+    assert "there is no range 'half'" in said
+    assert "add --int8" in refused("attngan", "--set", "range=full", status=2)
+    (here / "few.txt").write_text("a red bird\n" * 95)
+    said = refused("attngan", "--int8", "--captions", "few.txt")
+    assert "few.txt has 95 captions, and 96 are needed" in said

@@ -56,6 +56,13 @@ def test_a_run_that_tells_tokens_keeps_streams_that_were_not_trained_on(column: 
         assert streams["codes"].shape == (len(streams["tokens"]), pixels.inputs[0].shape[1])
 
 
+def test_a_run_that_draws_captions_keeps_some_of_those_it_learns(column: Column) -> None:
+    drawn = CATALOG[column.system].pipeline == "gan"
+    told = drawn and column.bundle.manifest.condition == "caption"
+    pictures = column.run.recipe.data["captioned"]
+    assert len(column.run.captions) == (min(128, pictures) if told else 0)
+
+
 def paper_sizes(models: Any, run: Run) -> Any:
     """The paper's sizes are the defaults; what has none, the data of the run decide."""
     asked = [each.name for each in fields(models.Settings) if each.default is MISSING]
