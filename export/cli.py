@@ -178,8 +178,8 @@ def export(
         source = actions.Source(system, run, given)
         if attention and not single_file:
             raise UsageError("--attention belongs to --single-file", hint="pass both, or neither")
-        others = (precision, bundle, save_weights, single_file, tensorrt)
-        if embeddings and (source != actions.Source() or any(others)):
+        asked = (precision, bundle, save_weights, single_file, tensorrt)
+        if embeddings and (source != actions.Source() or any(asked)):
             raise UsageError(
                 "--embeddings makes a file of vectors, and no bundle",
                 hint=f"t2i-export --embeddings {embeddings}",

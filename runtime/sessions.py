@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from t2i.runtime import card, memory, processor, providers
 from t2i.runtime.archives import AGAIN, Folder
+from t2i.runtime.beside import take_weights
 from t2i.runtime.bundle import Bundle, Graph, Tensor
 from t2i.runtime.captured import Captured
 from t2i.runtime.errors import BundleError, DeviceError, T2IError, UsageError, did_you_mean
@@ -156,20 +156,8 @@ def open_session(
         raise UsageError(
             f"there is no device {device!r}", hint=did_you_mean(device, ["auto", *PROVIDERS])
         )
-    runtime, graph = _onnxruntime(), bundle.graph(role)
-    options = runtime.SessionOptions()
-    options.log_severity_level = _SILENT
-    options.intra_op_num_threads = threads or usable_threads()
-    options.enable_cpu_mem_arena = not (low_memory or quick)
-    if low_memory:
-        memory.return_what_is_freed()
-    # Else weights that are stored as fp16 are widened once, when the session starts. What runs once
-    # a token is worth the memory, and eight bits are only computed with where they are optimised.
-    if (quick or (low_memory and graph.role != "step")) and graph.precision != "int8":
-        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    if graph.precision != "int8":
-        # Weights that are merely stored as int8 are unfolded once, not on every run.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    graph = bundle.graph(role)
+    options = _options(graph, threads, low_memory, quick)
     data = bundle.read(graph.file)
     weights = bundle.manifest.weights
     if weights and weights.file.encode() in data:
@@ -183,31 +171,22 @@ def open_session(
     return start.on(AUTOMATIC[-1] if device == "auto" else device)
 
 
-def take_weights(options: Any, file: str, place: Path | bytes, *, packed: bool) -> None:
-    """Let a graph take weights from a file, by its name alone.
-
-    Args:
-        place: the folder in which it lies, or what it holds, which must stay in memory until the
-            session is there.
-        packed: order weights anew in memory. Those of eight bits would else be widened on every
-            run; others are as fast where they are mapped from the file, and take no memory then.
-
-    Raises:
-        DeviceError: this ONNX Runtime cannot.
-    """
-    if not hasattr(options, "add_external_initializers_from_files_in_memory"):
-        raise DeviceError(
-            f"ONNX Runtime {_onnxruntime().__version__} takes no weights that lie beside a graph",
-            hint="install a newer one: pip install --upgrade onnxruntime, or onnxruntime-gpu",
-        )
-    if isinstance(place, bytes):
-        options.add_external_initializers_from_files_in_memory([file], [place], [len(place)])
-    else:
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(place.resolve())
-        )
-    if not packed:
-        options.add_session_config_entry("session.disable_prepacking", "1")
+def _options(graph: Graph, threads: int | None, low_memory: bool, quick: bool) -> Any:
+    runtime = _onnxruntime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.intra_op_num_threads = threads or usable_threads()
+    options.enable_cpu_mem_arena = not (low_memory or quick)
+    if low_memory:
+        memory.return_what_is_freed()
+    # Else weights that are stored as fp16 are widened once, when the session starts. What runs once
+    # a token is worth the memory, and eight bits are only computed with where they are optimised.
+    if (quick or (low_memory and graph.role != "step")) and graph.precision != "int8":
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if graph.precision != "int8":
+        # Weights that are merely stored as int8 are unfolded once, not on every run.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return options
 
 
 def usable_threads() -> int:
