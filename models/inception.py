@@ -9,7 +9,6 @@ Source:
     2017, section 4.1; hanzhanggit/StackGAN-inception-model.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2i.models.encoders import inception
-from t2i.models.encoders.inception import BlockA, BlockB, BlockC, BlockD, BlockE, Conv
+from t2i.models.encoders.inception import BlockA, BlockB, BlockC, BlockD, BlockE, thinned
 from t2i.runtime.errors import UsageError
 
 LEAST_PX = 75
@@ -103,22 +102,6 @@ class Inception(nn.Module):
         hidden = self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(hidden)))
         third = self.Mixed_6e(self.Mixed_6d(hidden))
         return first, second, third, self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(third)))
-
-
-def thinned(times: int) -> Callable[..., Conv]:
-    """Makes `Conv` of so many times fewer channels, those of a picture excepted."""
-
-    def conv(
-        inputs: int,
-        outputs: int,
-        kernel: int | tuple[int, int],
-        stride: int = 1,
-        padding: int | tuple[int, int] = 0,
-    ) -> Conv:
-        given = inputs if inputs == 3 else inputs // times
-        return Conv(given, outputs // times, kernel, stride, padding)
-
-    return conv
 
 
 def without_gain(layer: nn.Module) -> None:

@@ -28,6 +28,8 @@ class Settings(charcnnrnn.TextSettings):
     """Trunk that sees the pictures."""
     image_width: int = 32
     """Channels of the small trunk's first layer; the others have their own."""
+    thinner: int = 1
+    """By what the channels of Inception-ResNet-v2 are divided: a divisor of 16."""
     image_px: int = inceptionresnet.PX
     """Side to which pictures are resized first: 299, and for the small trunk a multiple of 8."""
     space_size: int = 512
@@ -74,7 +76,12 @@ def trunk(settings: Settings) -> Trunk:
         )
     if settings.image == "inception":
         return inception.InceptionTrunk(align_corners=False)
-    return inceptionresnet.InceptionResNetTrunk()
+    if 16 % settings.thinner:
+        raise UsageError(
+            f"Inception-ResNet-v2 cannot have a {settings.thinner}th of its channels",
+            hint="thinner must divide 16",
+        )
+    return inceptionresnet.InceptionResNetTrunk(settings.thinner)
 
 
 def networks(settings: Settings) -> dict[str, nn.Module]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from t2i.export.official.kinds import Kind, Part, Shapes, count
 from t2i.export.official.published import Published
 from t2i.models import charcnnrnn, gancls, hdgan, stackgan, stackgan1, vs
+from t2i.models.encoders import inceptionresnet
 from t2i.runtime.text import character_tokenizer, vocabulary_size
 
 KERNEL = 4
@@ -177,9 +178,16 @@ SPACE = Kind(
 TRUNK = Kind(
     "Inception-ResNet-v2",
     vs.RENAMES["image"],
-    ("conv2d_1a.conv.weight", "block8.conv2d.weight"),
+    ("conv2d_1a.conv.weight", "block8.conv2d.weight", "conv2d_7b.conv.weight"),
+    lambda shapes: {"thinner": inceptionresnet.POOLED // shapes["conv2d_7b.conv.weight"][0]},
 )
-TRUNK_IN_ORDER = Kind("Inception-ResNet-v2", vs.RENAMES["image"], ("encoder.0.conv.weight",))
+TRUNK_IN_ORDER = Kind(
+    TRUNK.title,
+    vs.RENAMES["image"],
+    ("encoder.0.conv.weight", "encoder.14.conv.weight"),
+    lambda shapes: {"thinner": inceptionresnet.POOLED // shapes["encoder.14.conv.weight"][0]},
+)
+"""As the authors' code holds it: its layers are numbered."""
 
 KINDS = (
     *(STACKGAN, STACKGAN1, STACKGAN_CRITIC, HDGAN_LARGE, HDGAN, HDGAN_CRITIC),

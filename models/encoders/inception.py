@@ -92,6 +92,22 @@ MakesConv = Callable[..., Conv]
 Smooth = Callable[[Tensor], Tensor]
 
 
+def thinned(times: int) -> MakesConv:
+    """Makes `Conv` of so many times fewer channels, those of a picture excepted."""
+
+    def conv(
+        inputs: int,
+        outputs: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        padding: int | tuple[int, int] = 0,
+    ) -> Conv:
+        given = inputs if inputs == 3 else inputs // times
+        return Conv(given, outputs // times, kernel, stride, padding)
+
+    return conv
+
+
 def row(inputs: int, outputs: int, conv: MakesConv) -> Conv:
     """A 1 x 7 convolution that keeps height and width."""
     return conv(inputs, outputs, (1, 7), padding=(0, 3))
