@@ -31,6 +31,7 @@ ELSEWHERE = {
     "needs photographs": r"--preset (cub|coco|cifar|flowers) .*--data (?!pictures --check)|flowers",
     "is an ablation: tests/train/recipes": r"^t2i-train \w+ (--preset toy )?--set",
     "needs a cluster or a store: tests/runtime": r"--engine ray|s3:",
+    "takes minutes: tests/export": r"attngan --int8",
     "takes hours": (
         r"--preset (birds\w*|features)\b|-birds\d* |-birds128|runtime/bundles|runs/survey"
     ),
