@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """What tests/endurance does at length only when it is asked to."""
     parser.addoption("--endurance", action="store_true", help="endure in full, for minutes")
     parser.addoption("--record", metavar="FOLDER", type=Path, help="write what was measured there")
+
+
+def pytest_configure() -> None:
+    """Beside others (`pytest -n 2`) each worker keeps to a processor, so that none waits for two."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker and hasattr(os, "sched_setaffinity"):
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {processors[int(worker) % len(processors)]})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what was made once go to one worker: those of a file, and of all systems."""
+    for item in items:
+        folder = item.path.parent
+        group = folder if folder.name == "systems" else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,7 +15,7 @@ from house.tree import ROOT, files, name, python_files
 DOCUMENTS = [path for path in files() if path.suffix == ".md" and "goldens" not in path.parts]
 SET_UP = "python3 -m venv .venv && . .venv/bin/activate && "
 INSTALL = SET_UP + 'pip install ".[cpu]" && t2i-run "a red bird"'
-TEST = SET_UP + 'pip install -c constraints.txt -e ".[cpu,dev]" && pytest'
+TEST = SET_UP + 'pip install -c constraints.txt -e ".[cpu,dev]" && pytest -n 2 --dist loadgroup'
 APPS = {
     "t2i-run": "t2i.runtime.cli.run",
     "t2i-edit": "t2i.runtime.cli.edit",
