@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Beside others (`pytest -n 2`) each worker keeps to a processor, so that none waits for two."""
+    """Each worker of `pytest -n 2` keeps to one processor, so that none waits for both."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker and hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0))
