@@ -66,8 +66,7 @@ def write(
     rounded: eight.Eight | None = None
     sources, stored = traced, precision
     if precision == "int8" and CATALOG[trained.recipe.system].pipeline == "gan":
-        host: Host = _column(trained).host(trained)
-        rounded = eight.generator(trained, plans, traced, host, fitting)
+        rounded = eight.generator(trained, plans, traced, _host(trained), fitting)
         sources, stored = {**traced, eight.DRAWING: rounded.model}, "fp16-stored"
     graphs, worst = _checked(plans, sources, stored, precision)
     done("compared with PyTorch")
@@ -83,9 +82,8 @@ def write(
         weight.numel() for network in trained.networks.values() for weight in network.parameters()
     )
     manifest = replace(manifest, cost=cost.measure(draft, parameters))
-    if precision == "int8":
-        lost = _lost(trained, plans, traced, graphs, rounded)
-        manifest = replace(manifest, scores=(*manifest.scores, *lost))
+    lost = [*_lost(trained, plans, traced, graphs, rounded)] if precision == "int8" else []
+    manifest = replace(manifest, scores=(*manifest.scores, *lost))
     done("measured")
     if preview := pages.preview(bundle.Bundle.load(draft)):
         manifest = replace(manifest, preview=_save(draft, PREVIEW, preview))
@@ -108,8 +106,7 @@ def _lost(
         yield from likelihood.scores(trained, plans, traced, graphs)
         return
     yield eight.distance(traced, graphs, rounded.groups)
-    host: Host = _column(trained).host(trained)
-    yield from eight.attributes(trained, plans, host, traced, graphs)
+    yield from eight.attributes(trained, plans, _host(trained), traced, graphs)
 
 
 def _checked(
@@ -164,6 +161,11 @@ def _column(trained: Trained) -> Any:
     return import_module(f"t2i.export.{trained.recipe.system}")
 
 
+def _host(trained: Trained) -> Host:
+    host: Host = _column(trained).host(trained)
+    return host
+
+
 def _manifest(
     trained: Trained,
     graphs: tuple[bundle.Graph, ...],
@@ -173,7 +175,7 @@ def _manifest(
     draft: Path,
 ) -> bundle.Manifest:
     recipe, facts = trained.recipe, pages.facts(trained.recipe.system)
-    host: Host = _column(trained).host(trained)
+    host = _host(trained)
     return bundle.Manifest(
         schema=bundle.SCHEMA,
         name=draft.name.removesuffix(places.SUFFIX),
