@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -13,11 +14,12 @@ import numpy.typing as npt
 import onnx
 import torch
 
-from t2i.export import cost, likelihood, pages
+from t2i.export import beside, cost, likelihood, pages
+from t2i.export.beside import Beside
 from t2i.export.check import arrays, compare, expected, refuse
 from t2i.export.int8 import require_some
 from t2i.export.plan import BATCHES, CAPTIONS, Host, Plan
-from t2i.export.precision import SMALL, TOLERANCES, Precision, convert
+from t2i.export.precision import SMALL, TOLERANCES, Precision, convert, stays
 from t2i.export.trace import OPSET, trace
 from t2i.export.trained import Trained
 from t2i.models.catalog import CATALOG
@@ -50,14 +52,40 @@ def write(
     Raises:
         ExportError: a graph differs from PyTorch, or does not run.
     """
+    with tempfile.TemporaryDirectory(dir=draft.parent) as aside:
+        manifest = _computing(trained, plans, precision, draft, Path(aside), done)
+    if preview := pages.preview(bundle.Bundle.load(draft)):
+        manifest = replace(manifest, preview=_save(draft, PREVIEW, preview))
+    done("drawn")
+    card = pages.card(manifest, trained.recipe).encode()
+    manifest = replace(manifest, card=_save(draft, CARD, card))
+    _save_manifest(manifest, draft)
+    return manifest
+
+
+def _computing(
+    trained: Trained,
+    plans: Sequence[Plan],
+    precision: Precision,
+    draft: Path,
+    aside: Path,
+    done: Done,
+) -> bundle.Manifest:
+    """A bundle with all that computes, which was compared and measured.
+
+    Args:
+        aside: an empty folder, for weights that are yet to be converted.
+    """
+    kept, rough = Beside(draft), Beside(aside)
     traced = {}
     for plan in plans:
-        traced[plan.role] = trace(plan)
+        traced[plan.role] = trace(plan, kept if stays(precision, plan.role) else rough)
         done(f"{plan.role}: traced")
-    graphs, worst = _checked(plans, traced, precision)
+    graphs, worst = _checked(plans, traced, precision, kept)
     done("compared with PyTorch")
     made = tuple(_graph(plan, graphs[plan.role], precision, draft) for plan in plans)
     manifest = _manifest(trained, made, _proof(plans, draft), precision, worst, draft)
+    manifest = replace(manifest, weights=kept.file())
     _save_manifest(manifest, draft)
 
     parameters = sum(
@@ -68,24 +96,23 @@ def write(
         lost = likelihood.scores(trained, plans, traced, graphs)
         manifest = replace(manifest, scores=(*manifest.scores, *lost))
     done("measured")
-    if preview := pages.preview(bundle.Bundle.load(draft)):
-        manifest = replace(manifest, preview=_save(draft, PREVIEW, preview))
-    done("drawn")
-    card = pages.card(manifest, trained.recipe).encode()
-    manifest = replace(manifest, card=_save(draft, CARD, card))
-    _save_manifest(manifest, draft)
     return manifest
 
 
 def _checked(
-    plans: Sequence[Plan], traced: Mapping[str, onnx.ModelProto], precision: Precision
+    plans: Sequence[Plan],
+    traced: Mapping[str, onnx.ModelProto],
+    precision: Precision,
+    kept: Beside,
 ) -> tuple[dict[str, onnx.ModelProto], float]:
     """The graphs in their precision, and how far they are from PyTorch.
 
     A bundle must pass on other machines too, so it is to stay below half its tolerance.
     """
     for small in SMALL:
-        graphs = {role: convert(model, precision, role, small) for role, model in traced.items()}
+        graphs = {
+            role: convert(model, precision, role, small, kept) for role, model in traced.items()
+        }
         if precision == "int8":
             require_some(graphs.values())
         found = compare(plans, graphs, precision)
@@ -170,7 +197,8 @@ def _text(trained: Trained, draft: Path) -> bundle.Text:
 
 
 def _graph(plan: Plan, model: onnx.ModelProto, precision: Precision, draft: Path) -> bundle.Graph:
-    file = _save(draft, f"{plan.role}.onnx", model.SerializeToString(deterministic=True))
+    data = beside.plain(model).SerializeToString(deterministic=True)
+    file = _save(draft, f"{plan.role}.onnx", data)
     return bundle.Graph(
         plan.role, file.file, file.sha256, file.bytes, OPSET, precision, plan.inputs, plan.outputs
     )
