@@ -10,8 +10,10 @@ import onnx
 import onnxruntime
 import torch
 
+from t2i.export import beside
 from t2i.export.plan import BATCHES, CAPTIONS, Captions, Plan, Tensors
 from t2i.export.precision import TOLERANCES, Precision
+from t2i.runtime.beside import take_weights
 from t2i.runtime.errors import ExportError
 from t2i.runtime.proof import batch_axis, gap
 
@@ -101,8 +103,11 @@ def start(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSess
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
+    if folder := beside.folder(model):
+        rounded = any(node.op_type == "MatMulNBits" for node in model.graph.node)
+        take_weights(options, beside.FILE, folder, packed=rounded)
     return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        beside.plain(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -13,12 +14,13 @@ import numpy.typing as npt
 import onnx
 import torch
 
-from t2i.export import cost, eight, likelihood, pages
+from t2i.export import beside, cost, eight, likelihood, pages
+from t2i.export.beside import Beside
 from t2i.export.check import arrays, compare, expected, refuse
 from t2i.export.fitting import UNASKED, Fitting
 from t2i.export.int8 import require_some
 from t2i.export.plan import BATCHES, CAPTIONS, Host, Plan
-from t2i.export.precision import SMALL, TOLERANCES, Precision, convert
+from t2i.export.precision import SMALL, TOLERANCES, Precision, convert, stays
 from t2i.export.trace import OPSET, trace
 from t2i.export.trained import Trained
 from t2i.models.catalog import CATALOG
@@ -59,23 +61,50 @@ def write(
     Raises:
         ExportError: a graph differs from PyTorch, or does not run.
     """
+    with tempfile.TemporaryDirectory(dir=draft.parent) as aside:
+        manifest = _computing(trained, plans, precision, draft, Path(aside), done, fitting)
+    if preview := pages.preview(bundle.Bundle.load(draft)):
+        manifest = replace(manifest, preview=_save(draft, PREVIEW, preview))
+    done("drawn")
+    card = pages.card(manifest, trained.recipe).encode()
+    manifest = replace(manifest, card=_save(draft, CARD, card))
+    _save_manifest(manifest, draft)
+    return manifest
+
+
+def _computing(
+    trained: Trained,
+    plans: Sequence[Plan],
+    precision: Precision,
+    draft: Path,
+    aside: Path,
+    done: Done,
+    fitting: Fitting,
+) -> bundle.Manifest:
+    """A bundle with all that computes, which was compared and measured.
+
+    Args:
+        aside: an empty folder, for weights that are yet to be converted.
+    """
+    kept, rough = Beside(draft), Beside(aside)
     traced = {}
     for plan in plans:
-        traced[plan.role] = trace(plan)
+        traced[plan.role] = trace(plan, kept if stays(precision, plan.role) else rough)
         done(f"{plan.role}: traced")
     rounded: eight.Eight | None = None
     sources, stored = traced, precision
     if precision == "int8" and CATALOG[trained.recipe.system].pipeline == "gan":
         rounded = eight.generator(trained, plans, traced, _host(trained), fitting)
         sources, stored = {**traced, eight.DRAWING: rounded.model}, "fp16-stored"
-    graphs, worst = _checked(plans, sources, stored, precision)
+    graphs, worst = _checked(plans, sources, stored, precision, kept)
     done("compared with PyTorch")
     made = tuple(
         _graph(plan, graphs[plan.role], precision if plan.role == eight.DRAWING else stored, draft)
         for plan in plans
     )
     manifest = _manifest(trained, made, _proof(plans, draft), precision, worst, draft)
-    manifest = replace(manifest, rounding=rounded.rounding if rounded else None)
+    rounding = rounded.rounding if rounded else None
+    manifest = replace(manifest, rounding=rounding, weights=kept.file())
     _save_manifest(manifest, draft)
 
     parameters = sum(
@@ -85,12 +114,6 @@ def write(
     lost = [*_lost(trained, plans, traced, graphs, rounded)] if precision == "int8" else []
     manifest = replace(manifest, scores=(*manifest.scores, *lost))
     done("measured")
-    if preview := pages.preview(bundle.Bundle.load(draft)):
-        manifest = replace(manifest, preview=_save(draft, PREVIEW, preview))
-    done("drawn")
-    card = pages.card(manifest, trained.recipe).encode()
-    manifest = replace(manifest, card=_save(draft, CARD, card))
-    _save_manifest(manifest, draft)
     return manifest
 
 
@@ -114,13 +137,16 @@ def _checked(
     sources: Mapping[str, onnx.ModelProto],
     stored: Precision,
     precision: Precision,
+    kept: Beside,
 ) -> tuple[dict[str, onnx.ModelProto], float]:
     """The graphs as they are stored, and how far they are from PyTorch.
 
     A bundle must pass on other machines too, so it is to stay below half its tolerance.
     """
     for small in SMALL:
-        graphs = {role: convert(model, stored, role, small) for role, model in sources.items()}
+        graphs = {
+            role: convert(model, stored, role, small, kept) for role, model in sources.items()
+        }
         if stored == "int8":
             require_some(graphs.values())
         found = compare(plans, graphs, precision)
@@ -210,7 +236,8 @@ def _text(trained: Trained, draft: Path) -> bundle.Text:
 
 
 def _graph(plan: Plan, model: onnx.ModelProto, precision: Precision, draft: Path) -> bundle.Graph:
-    file = _save(draft, f"{plan.role}.onnx", model.SerializeToString(deterministic=True))
+    data = beside.plain(model).SerializeToString(deterministic=True)
+    file = _save(draft, f"{plan.role}.onnx", data)
     return bundle.Graph(
         plan.role, file.file, file.sha256, file.bytes, OPSET, precision, plan.inputs, plan.outputs
     )

@@ -1,12 +1,13 @@
 """Matrices of eight bits, multiplied as whole numbers."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from t2i.export import beside
 from t2i.runtime.errors import ExportError
 
 BLOCK = 128
@@ -19,9 +20,27 @@ row, so that neighbours in a batch do not change each other."""
 def computed_as_int8(model: onnx.ModelProto) -> None:
     """Turn every product with a constant matrix into one with its rounded weights.
 
-    What else a graph holds, convolutions and tables of words among it, stays as it is.
+    What else a graph holds, convolutions and tables of words among it, stays as it is. Matrices are
+    rounded one by one: together they may be more than the memory holds.
     """
-    _unfold(model.graph)
+    graph = model.graph
+    _unfold(graph)
+    weights = {each.name: each for each in graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        weight = weights.get(node.input[1]) if node.op_type == "MatMul" else None
+        if weight is None:
+            nodes.append(node)
+            continue
+        alone = _rounded(node, numpy_helper.from_array(beside.values(weight), weight.name))
+        nodes.extend(alone.node)
+        weights |= {each.name: each for each in alone.initializer}
+    _refill(graph, nodes, weights)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+
+def _rounded(product: onnx.NodeProto, weight: onnx.TensorProto) -> onnx.GraphProto:
+    """What stands in the place of a product with this matrix, and what that reads."""
     # It loads PyTorch, which takes seconds.
     from onnxruntime.quantization import matmul_nbits_quantizer as library
 
@@ -29,8 +48,9 @@ def computed_as_int8(model: onnx.ModelProto) -> None:
     settings = library.DefaultWeightOnlyQuantConfig(
         block_size=BLOCK, is_symmetric=True, accuracy_level=COMPUTED_AS_INT8, bits=8
     )
-    quantizer = library.MatMulNBitsQuantizer(model, algo_config=settings)
-    quantizer.process()
+    model = helper.make_model(helper.make_graph([product], "product", [], [], [weight]))
+    library.MatMulNBitsQuantizer(model, algo_config=settings).process()
+    return model.graph
 
 
 def _unfold(graph: onnx.GraphProto) -> None:
@@ -52,13 +72,22 @@ def _unfold(graph: onnx.GraphProto) -> None:
         if told.get("transB"):
             name = f"{name}.turned"
             if name not in weights:
-                turned = np.ascontiguousarray(numpy_helper.to_array(weight).T)
+                turned = np.ascontiguousarray(beside.values(weight).T)
                 weights[name] = numpy_helper.from_array(turned, name)
         (made,) = node.output
         product = f"{made}.product" if bias else made
         nodes.append(helper.make_node("MatMul", [given, name], [product]))
         if bias:
             nodes.append(helper.make_node("Add", [product, *bias], [made]))
+    _refill(graph, nodes, weights)
+
+
+def _refill(
+    graph: onnx.GraphProto,
+    nodes: Collection[onnx.NodeProto],
+    weights: Mapping[str, onnx.TensorProto],
+) -> None:
+    """Put nodes in the place of those that are there, and the weights that they read."""
     read = {name for node in nodes for name in node.input}
     kept = [each for name, each in weights.items() if name in read]
     del graph.node[:], graph.initializer[:]

@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from t2i.export import beside
+from t2i.export.beside import Beside
 from t2i.export.half import computed_as_fp16
 from t2i.export.int8 import computed_as_int8
 
@@ -27,15 +29,28 @@ CHOOSING = ("codes", "prefill", "step")
 """Graphs whose logits are compared with each other: a little less precision is another token."""
 
 
+def stays(precision: Precision, role: str) -> bool:
+    """Whether a graph keeps all its weights as they were traced."""
+    return precision == "fp32" or (role in CHOOSING and precision != "int8")
+
+
 def convert(
-    traced: onnx.ModelProto, precision: Precision, role: str, small: int
+    traced: onnx.ModelProto,
+    precision: Precision,
+    role: str,
+    small: int,
+    kept: Beside | None = None,
 ) -> onnx.ModelProto:
     """A copy in another precision; graphs of words, which run on the CPU, and those with gradients,
     which fp16 would round to zero, only store; those that choose tokens stay as they are but in
-    int8."""
+    int8.
+
+    Args:
+        kept: where weights go that were traced beside their graph.
+    """
     model = onnx.ModelProto()
     model.CopyFrom(traced)
-    if precision == "fp32" or (role in CHOOSING and precision != "int8"):
+    if stays(precision, role):
         return model
     if precision == "fp16" and role not in ("text", "caption", "edit"):
         computed_as_fp16(model)
@@ -45,6 +60,11 @@ def convert(
             _stored_as_fp16(model, small)
     else:
         _stored_as_fp16(model, small)
+    if beside.folder(traced):
+        assert kept
+        kept.take(model)
+    if precision == "fp16":
+        beside.check(model)
     return model
 
 
@@ -58,7 +78,7 @@ def _stored_as_fp16(model: onnx.ModelProto, small: int) -> None:
             continue
         if weight.name in scales:
             continue
-        values = numpy_helper.to_array(weight)
+        values = beside.values(weight)
         if np.abs(values).max() > np.finfo(np.float16).max:
             continue
         stored = f"{weight.name}.fp16"

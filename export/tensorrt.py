@@ -72,10 +72,16 @@ def build(bundle: Bundle, library: Any, limits: Limits) -> Iterator[Built]:
     """Build, compare with the proof, and keep an engine of each graph, one after the other.
 
     Raises:
-        ExportError: a graph cannot be built, or what is built differs from PyTorch.
+        ExportError: a graph cannot be built, or what is built differs from PyTorch; or weights lie
+            beside the graphs.
         DeviceError: there is no card, or no such accelerator.
         OSError: the cache cannot be written.
     """
+    if bundle.manifest.weights:
+        raise ExportError(
+            f"the weights of {bundle.name} lie beside its graphs, of which engines are made",
+            hint="draw with `t2i-run --device cuda`",
+        )
     arrays = read_arrays(bundle.read(bundle.manifest.proof.file), bundle.manifest.proof.file)
     timings = Shelf("timings", _machine(library), "*.timing")
     for graph in bundle.manifest.graphs:

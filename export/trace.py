@@ -8,30 +8,27 @@ from contextlib import contextmanager
 import onnx
 import torch
 
+from t2i.export import beside
+from t2i.export.beside import Beside
 from t2i.export.plan import BATCHES, Plan
-from t2i.runtime.errors import ExportError
 from t2i.runtime.rules import GRAPH_BYTES
 
 OPSET = 18  # what torch itself writes, and old enough for the TensorRT of older boards
 IR_VERSION = 10  # newer ones are refused by runtimes in use
+INSIDE_BYTES = GRAPH_BYTES - 2**24
+"""Weights that a graph holds itself: its nodes need some of the room."""
 MOST = {"B": 2**16, "T": 2**12, "H": 2**13, "W": 2**13}
 
 
-def trace(plan: Plan) -> onnx.ModelProto:
+def trace(plan: Plan, kept: Beside | None = None) -> onnx.ModelProto:
     """The rewritten module as a graph whose letters are dynamic sizes.
 
     Traced on the longest captions, because a size of one would be taken for a constant.
 
-    Raises:
-        ExportError: it has more weights than a file of a graph can hold.
+    Args:
+        kept: where weights go that are too many for the file of a graph.
     """
     size = sum(each.numel() * each.element_size() for each in plan.module.parameters())
-    if size >= GRAPH_BYTES:
-        raise ExportError(
-            f"the graph {plan.role!r} has {size / 1e9:.1f} GB of weights, and a file of it can "
-            f"hold {GRAPH_BYTES / 1e9:.1f}",
-            hint="export a smaller size of this system",
-        )
     module = plan.rewrite(plan.module).eval()
     examples = plan.examples(BATCHES[0], "full")
     sizes = {letter: torch.export.Dim(letter, min=1, max=most) for letter, most in MOST.items()}
@@ -50,7 +47,17 @@ def trace(plan: Plan) -> onnx.ModelProto:
             verbose=False,
         )
     assert program is not None
-    return _tidy(program.model_proto)
+    weights = []
+    if size > INSIDE_BYTES:
+        assert kept
+        held = program.model.graph.initializers
+        for name in list(held):
+            value = held.pop(name).const_value
+            assert value is not None
+            weights.append(kept.tensor(value.numpy(), name))
+    model = program.model_proto
+    model.graph.initializer.extend(weights)
+    return _tidy(model)
 
 
 @contextmanager
@@ -76,5 +83,5 @@ def _tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         del part.metadata_props[:]
         part.doc_string = ""
-    onnx.checker.check_model(model, full_check=True)
+    beside.check(model)
     return model

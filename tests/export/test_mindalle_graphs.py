@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from commands import failed
 from PIL import Image
 from typer.testing import CliRunner
 
+from t2i.export import beside
+from t2i.export import trace as tracing
 from t2i.export.cli import app
+from t2i.export.contents import plans_of
 from t2i.export.official import mindalle as published
 from t2i.export.official.load import load as load_official
 from t2i.export.official.published import Files
-from t2i.export.plan import Plan
-from t2i.export.trace import trace
 from t2i.models import mindalle, renames, vqgan
 from t2i.runtime import bundle, noise
 from t2i.runtime.cli.run import app as run_app
@@ -176,9 +178,27 @@ def test_what_is_no_folder_of_min_dalle_is_refused(small: None, tmp_path: Path) 
         load_official("mindalle", Files({"weights": folder}))
 
 
-def test_a_graph_of_too_many_weights_is_refused_before_it_is_traced() -> None:
-    with torch.device("meta"):
-        plan = Plan("step", mindalle.Decoder(mindalle.MEGA), (), (), lambda batch, kind: {})
-    with pytest.raises(ExportError, match=r"'step' has 5\.9 GB of weights") as caught:
-        trace(plan)
-    assert "smaller size" in caught.value.hint
+@pytest.mark.slow
+def test_what_tells_tokens_lies_once_beside_both_graphs_that_are_too_large(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As do those of mega: all large weights of the step are among those of prefill."""
+    monkeypatch.setattr(tracing, "INSIDE_BYTES", 0)
+    monkeypatch.setattr(beside, "LEAST_BYTES", 512)
+    trained = load_official("mindalle", Files({"weights": write_official(tmp_path / "pretrained")}))
+    kept = beside.Beside(tmp_path)
+    prefill, step = (tracing.trace(plan, kept) for plan in plans_of(trained)[:2])
+
+    def places(model: onnx.ModelProto) -> set[str]:
+        return {
+            entry.value
+            for each in model.graph.initializer
+            for entry in each.external_data
+            if entry.key == "offset"
+        }
+
+    products = SIZES.layers * (4 + 2 + 3) + 1  # a decoder's: it looks, reads, gates; and tells
+    assert len(places(step)) >= products
+    # What a step reads and a beginning does not: the places of all tokens.
+    assert len(places(step) - places(prefill)) <= 1
+    assert len(places(prefill)) > len(places(step))
