@@ -33,7 +33,7 @@ class Beside:
         """A tensor of a graph: small ones hold their values, others say where these lie."""
         if values.nbytes < LEAST_BYTES:
             return numpy_helper.from_array(values, name)
-        data = memoryview(np.ascontiguousarray(values)).cast("B")
+        data = np.ascontiguousarray(values).data.cast("B")
         place = self._place(data)
         tensor = TensorProto(
             name=name,
@@ -77,7 +77,7 @@ def values(tensor: TensorProto) -> npt.NDArray[Any]:
         return numpy_helper.to_array(tensor)
     told = external_data_helper.ExternalDataInfo(tensor)
     dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    return np.memmap(told.location, dtype, "r", told.offset, tuple(tensor.dims))
+    return np.memmap(told.location, dtype, "r", told.offset or 0, tuple(tensor.dims))
 
 
 def folder(model: onnx.ModelProto) -> Path | None:
