@@ -33,7 +33,7 @@ class Beside:
         """A tensor of a graph: small ones hold their values, others say where these lie."""
         if values.nbytes < LEAST_BYTES:
             return numpy_helper.from_array(values, name)
-        data = np.ascontiguousarray(values).data.cast("B")
+        data = values.tobytes()
         place = self._place(data)
         tensor = TensorProto(
             name=name,
@@ -52,7 +52,7 @@ class Beside:
             if _is_beside(each) or len(each.raw_data) >= LEAST_BYTES:
                 each.CopyFrom(self.tensor(values(each), each.name))
 
-    def _place(self, data: memoryview) -> int:
+    def _place(self, data: bytes) -> int:
         """Where these bytes begin; they are written unless they are there."""
         digest = hashlib.sha256(data).digest()
         if digest not in self._places:
@@ -77,7 +77,7 @@ def values(tensor: TensorProto) -> npt.NDArray[Any]:
         return numpy_helper.to_array(tensor)
     told = external_data_helper.ExternalDataInfo(tensor)
     dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    return np.memmap(told.location, dtype, "r", told.offset or 0, tuple(tensor.dims))
+    return np.memmap(told.location, dtype, "r", int(told.offset or 0), tuple(tensor.dims))
 
 
 def folder(model: onnx.ModelProto) -> Path | None:

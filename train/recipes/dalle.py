@@ -120,11 +120,7 @@ class Dalle:
                 f"{settings.data.px[-1]}",
                 hint=f"pass --set px={sizes.image_px}, or another dVAE by --with dvae=RUN",
             )
-        if settings.data.tokens is None:
-            raise UsageError(
-                "captions are read as byte pairs, and these data give words",
-                hint=f"pass --set tokens={_BIRDS.data.tokens} or more",
-            )
+        refuse_words(settings.data)
         self.network = settings.network(source, sizes)
         self.coder = nn.ModuleDict(coders.networks(sizes))
         self.coder.load_state_dict(coder.state)
@@ -156,11 +152,8 @@ class Dalle:
             },
         )
 
-    @torch.no_grad()
     def codes(self, images: Tensor) -> Tensor:
-        """The tokens of pictures, row by row: the likeliest, without a draw."""
-        logits: Tensor = self.coder["encoder"](coders.mapped(images))
-        return logits.argmax(dim=1).flatten(1)
+        return spelled(self.coder["encoder"], images)
 
     def rate(self, step: int) -> float:
         """Factor of the learning rate at a step."""
@@ -188,6 +181,22 @@ class Dalle:
 
     def exported(self, averaged: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return {"transformer": averaged["transformer"], **self.coder}
+
+
+def refuse_words(settings: data.Settings) -> None:
+    """Raises UsageError: captions are not read as byte pairs."""
+    if settings.tokens is None:
+        raise UsageError(
+            "captions are read as byte pairs, and these data give words",
+            hint=f"pass --set tokens={_BIRDS.data.tokens} or more",
+        )
+
+
+@torch.no_grad()
+def spelled(encoder: nn.Module, images: Tensor) -> Tensor:
+    """The tokens of pictures (B, side²), row by row: the likeliest, without a draw."""
+    logits: Tensor = encoder(coders.mapped(images))
+    return logits.argmax(dim=1).flatten(1)
 
 
 def silenced(tokens: Tensor, share: float, vocabulary: int) -> Tensor:

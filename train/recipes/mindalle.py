@@ -25,7 +25,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import dvae
-from t2i.train.recipes.dalle import silenced
+from t2i.train.recipes.dalle import refuse_words, silenced, spelled
 from t2i.train.settings import LoopSettings, on_pictures_of
 
 
@@ -124,11 +124,7 @@ class MinDalle:
                 f"drawn; these have {' and '.join(map(str, settings.data.px))}",
                 hint=f"pass --set px={told}, or another dVAE by --with dvae=RUN",
             )
-        if settings.data.tokens is None:
-            raise UsageError(
-                "captions are read as byte pairs, and these data give words",
-                hint=f"pass --set tokens={PRESETS['toy'].data.tokens} or more",
-            )
+        refuse_words(settings.data)
         spell = coders.Encoder(sizes)
         spell.load_state_dict(
             {
@@ -162,11 +158,8 @@ class MinDalle:
         drawn = self.detoker(codes.unflatten(1, (side, side)))
         yield Update("detoker", {"pixels": F.l1_loss(drawn.float(), (images + 1) / 2)})
 
-    @torch.no_grad()
     def codes(self, images: Tensor) -> Tensor:
-        """The tokens of pictures, row by row: the likeliest, without a draw."""
-        logits: Tensor = self.spell(coders.mapped(images))
-        return logits.argmax(dim=1).flatten(1)
+        return spelled(self.spell, images)
 
     def sample(self, batch: Batch, averaged: Mapping[str, nn.Module]) -> Tensor:
         """Tokens drawn one after the other, as they are foretold."""
