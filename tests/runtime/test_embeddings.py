@@ -40,6 +40,9 @@ class Explosive:
     def __reduce__(self) -> Any:
         return (pytest.fail, ("this was unpickled",))
 
+    def __repr__(self) -> str:
+        return "Explosive()"  # an address would call the test otherwise in each process
+
 
 @pytest.mark.parametrize(
     "wrong",
