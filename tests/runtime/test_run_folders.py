@@ -196,21 +196,21 @@ def test_going_on_where_nothing_is_begins(here: Path, bundle: tuple[str, ...]) -
 
 @pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_resume_goes_on(here: Path, bundle: tuple[str, ...]) -> None:
-    source = write_lines(*[f"a {colour} bird" for colour in ("red", "blue", "grey")] * 200)
+    source = write_lines(*[f"a {colour} bird" for colour in ("red", "blue", "grey")] * 500)
     arguments = ("--captions", source, *bundle, "--out")
     index = here / "stopped" / "index.jsonl"
     with subprocess.Popen(
         [*COMMAND, *arguments, "stopped"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as drawing:
         deadline = time.monotonic() + 60
-        while not (index.exists() and index.stat().st_size > 5_000):
+        while not (index.exists() and index.stat().st_size > 2_000):
             assert drawing.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.005)
         drawing.send_signal(signal.SIGINT)
         _, said = drawing.communicate(timeout=60)
     assert drawing.returncode == 130
-    assert re.search(r"^\d+ of 600 pictures are in stopped; the same command", said, re.MULTILINE)
+    assert re.search(r"^\d+ of 1,500 pictures are in stopped; the same command", said, re.MULTILINE)
     assert "--out stopped --resume" in said
     assert said.endswith("stopped\n")
     assert "Traceback" not in said
@@ -218,7 +218,7 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on(here: Path, bundle: tuple[str, 
     assert not [name for name in there if name.endswith(".part")]
     for entry in records(index.read_text()):
         assert entry["file"] in there
-    assert len(records(index.read_text())) < 600
+    assert len(records(index.read_text())) < 1500
     for folder in (["stopped", "--resume"], ["whole"]):
         subprocess.run([*COMMAND, *arguments, *folder], check=True, capture_output=True)
     assert contents(here / "stopped") == contents(here / "whole")

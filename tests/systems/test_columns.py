@@ -83,7 +83,8 @@ def test_one_update_moves_only_its_player(column: Column) -> None:
     recipe = column.run.recipe
     settings = decode(settings_type(column.system), recipe.settings)
     dataset = data.open(settings.data)
-    needs = load_brought(column.run.folder, recipe.needs, dataset)
+    wanted = needed(column.system, settings)
+    needs = load_brought(column.run.folder, recipe.needs, dataset, wanted)
     torch.manual_seed(0)
     built = recipe_of(column.system).build(settings, dataset.source(), needs, torch.device("cpu"))
     players = Players(built.players, "fp32", torch.device("cpu"))

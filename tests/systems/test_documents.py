@@ -25,7 +25,7 @@ ELSEWHERE = {
     "needs a card": r"--device |--tensorrt",
     "needs other people's weights: tests/export/official": (
         r"weights |--inspect|^t2i-export --embeddings|vgg=|--model (attngan|dmgan|controlgan"
-        r"|stylegan2|hdgan|stackgan|gancls|clip|mindalle)( |$)"
+        r"|stylegan2|hdgan|stackgan|gancls|clip|mindalle|stream)( |$)"
         r"|^t2i-score (fid,kid,is|fid,is|is|vs --model hdgan)"
     ),
     "needs photographs": r"--preset (cub|coco|cifar|flowers) .*--data (?!pictures --check)|flowers",

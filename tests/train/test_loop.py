@@ -131,6 +131,7 @@ def test_samples_of_the_same_weights_are_the_same(tiny: Path) -> None:
     assert b"speck 0" in pictures[0]
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core
 def test_workers_give_the_same_batches(tiny: Path) -> None:
     assert losses(train(seedling(workers=2, steps=12))) == losses(train(seedling(steps=12)))
 
