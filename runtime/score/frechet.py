@@ -4,6 +4,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,13 +69,13 @@ class Gaussian:
 
     def save(self, path: Path) -> None:
         """Write an `.npz` that `read` takes, and pytorch-fid too."""
-        told = {} if self.count is None else {"n": np.array(self.count)}
+        told: dict[str, Any] = {} if self.count is None else {"n": np.array(self.count)}
         if self.extractor is not None:
             told["extractor"] = np.frombuffer(bytes.fromhex(self.extractor), np.uint8)
         if self.resize is not None:
             told["resize"] = np.frombuffer(self.resize.encode(), np.uint8)
         data = io.BytesIO()
-        np.savez_compressed(data, mu=self.mean, sigma=self.covariance, **told)  # type: ignore[arg-type]
+        np.savez_compressed(data, mu=self.mean, sigma=self.covariance, **told)
         write_whole(path, data.getvalue())
 
 

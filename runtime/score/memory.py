@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,16 +94,14 @@ class Memory:
     def keep(self, key: str, number: int, chunk: Chunk) -> None:
         """Whole, or not at all."""
         captions = [-1 if caption is None else caption for caption in chunk.captions]
+        arrays: dict[str, Any] = {
+            _PLACES: np.array(chunk.places, np.int64),
+            _CAPTIONS: np.array(captions, np.int64),
+            _LEFT_OUT: np.frombuffer(json.dumps(dict(chunk.unreadable)).encode(), np.uint8),
+            **{_OUTPUT + name: array for name, array in chunk.seen.items()},
+        }
         data = io.BytesIO()
-        np.savez(
-            data,
-            **{  # type: ignore[arg-type]
-                _PLACES: np.array(chunk.places, np.int64),
-                _CAPTIONS: np.array(captions, np.int64),
-                _LEFT_OUT: np.frombuffer(json.dumps(dict(chunk.unreadable)).encode(), np.uint8),
-                **{_OUTPUT + name: array for name, array in chunk.seen.items()},
-            },
-        )
+        np.savez(data, **arrays)
         try:
             with self._file:
                 self._file.execute(
