@@ -36,8 +36,9 @@ def measure(folder: Path, parameters: int) -> Cost:
         check=False,
     )
     if done.returncode:
+        *_, why = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise ExportError(
-            f"the bundle does not run: {done.stderr.strip()[-300:]}",
+            f"the bundle does not run: {why[-300:]}",
             hint="nothing was written; try again with more memory free",
         )
     found = json.loads(done.stdout)

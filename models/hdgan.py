@@ -46,6 +46,11 @@ class Settings(charcnnrnn.TextSettings):
     """Critics judge pictures without their sentence too."""
 
     @property
+    def detail_size(self) -> int:
+        """Channels of the draw around a sentence."""
+        return self.condition_size
+
+    @property
     def stream_px(self) -> int:
         """Side of the stream's largest map."""
         return self.drawn_px[-2] if self.enlarged else self.drawn_px[-1]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MANIFEST_BYTES = 2**20
 TOKENIZER_BYTES = 2**24
-FILE_BYTES = 2**26  # proof, preview, card
+FILE_BYTES = 2**27  # proof, preview, card
 GRAPH_BYTES = 2**31  # the format itself allows no more
 WEIGHTS_BYTES = 2**36  # of all graphs, beside them
 PICTURE_PX = range(4, 4097)

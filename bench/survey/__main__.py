@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from bench.survey import documents, making, rows
+from bench.survey import confirming, documents, making, rows
 from bench.survey.subjects import Subject
 from t2i.runtime import terminal
+from t2i.runtime.errors import ScoreError
 
 NAMED = 4
 """Files that changed."""
@@ -42,19 +43,36 @@ def row(
         terminal.report(f"wrote {written}", next="python -m bench.survey")
 
 
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Rows; those whose code changed by default.")
+]
+
+
 @app.command()
-def renew(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Rows; those whose code changed by default.")
-    ] = None,
-) -> None:
+def confirm(names: Names = None) -> None:
+    """Train the first steps of rows again: those with the same losses stand as they are."""
+    with terminal.explaining_errors():
+        others = []
+        for each in rows.chosen(names):
+            if why := confirming.confirm(each):
+                others.append(each.name)
+                terminal.warn(why)
+            else:
+                terminal.report(f"{each.name} trains as it did")
+        if others:
+            raise ScoreError(
+                f"rows that may no longer stand: {', '.join(others)}",
+                hint=f"{rows.AGAIN} renew {' '.join(others)}",
+            )
+
+
+@app.command()
+def renew(names: Names = None) -> None:
     """Make rows again from the beginning; what a system needs stays as it is trained."""
     with terminal.explaining_errors():
-        found = {each.name: each for each in rows.read()}
-        for name in names or [name for name, each in found.items() if each.changed()]:
-            subject = rows.named(name, found).subject
-            shutil.rmtree(making.WORK / subject.name, ignore_errors=True)
-            terminal.report(f"wrote {making.make(subject)}")
+        for each in rows.chosen(names):
+            shutil.rmtree(making.WORK / each.name, ignore_errors=True)
+            terminal.report(f"wrote {making.make(each.subject)}")
 
 
 if __name__ == "__main__":

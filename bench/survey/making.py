@@ -12,12 +12,11 @@ rendered pictures instead; there the baseline is chance.
 """
 
 import json
-import math
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,9 @@ from t2i.runtime.score.retrieval import CANDIDATES
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "docs" / "survey" / "rows"
 WORK = ROOT / "runs" / "survey"
-CODE, REMARK = "code.json", "remark.txt"
-"""In the folder of work: by which code it was begun, and what somebody noted of its training."""
+CODE, REMARK, LOG = "code.json", "remark.txt", "log.jsonl"
+"""In the folder of work: by which code it was begun, and what somebody noted of its training. In
+that of the training: what it logs."""
 METRICS = ("attributes", "r-precision", "vs", "clip", "fid", "is", "diversity")
 RETRIEVAL = ("r-precision",)
 """Of what draws nothing: which caption a rendered picture was made for."""
@@ -79,11 +79,12 @@ def point(subject: Subject, folder: Path, minutes: int) -> dict[str, Any]:
     kept, last = folder / f"scores-{minutes}.json", minutes == MINUTES[-1]
     found: dict[str, Any] = json.loads(kept.read_bytes()) if kept.is_file() else {}
     if not found:
-        train(system, folder / "run", 60 * minutes, lacking(subject, folder))
+        run = folder / "run"
+        train(system, run, lambda: worked_seconds(run) >= 60 * minutes, lacking(subject, folder))
         export(system, folder)
-        recipe = runs.read_recipe(folder / "run" / runs.RECIPE)
+        recipe = runs.read_recipe(run / runs.RECIPE)
         found = {
-            "minutes": round(worked_seconds(folder / "run") / 60, 1),
+            "minutes": round(worked_seconds(run) / 60, 1),
             "steps": recipe.steps,
             "images_seen": recipe.images_seen,
             "scores": {},
@@ -102,23 +103,23 @@ def lacking(subject: Subject, folder: Path) -> list[str]:
     told = [f"--set={each}" for each in subject.ablation.settings]
     for need, settings in subject.ablation.of_needs.items():
         run = folder / need
-        train(need, run, math.inf, [f"--set={each}" for each in settings])
+        train(need, run, lambda: False, [f"--set={each}" for each in settings])
         told.append(f"--with={need}={run}")
     return told
 
 
-def train(system: str, run: Path, seconds: float, further: Sequence[str] = ()) -> None:
-    """Let the run go on until its core worked so long; what it needs is trained before."""
-    if worked_seconds(run) >= seconds or is_finished(run):
+def train(system: str, run: Path, enough: Callable[[], bool], further: Sequence[str] = ()) -> None:
+    """Let the run go on until that is enough or it ends; what it needs is trained before."""
+    if enough() or is_finished(run):
         return
     more = ["--resume"] if (run / runs.RECIPE).is_file() else [*TRAINING, *further]
     training = subprocess.Popen([tool("t2i-train"), system, *more, "--out", str(run)])
     while training.poll() is None:
         time.sleep(1)
-        if worked_seconds(run) >= seconds:
+        if enough():
             training.send_signal(signal.SIGINT)
             training.wait()
-    if not (is_finished(run) or worked_seconds(run) >= seconds):
+    if not (enough() or is_finished(run)):
         raise subprocess.CalledProcessError(training.returncode, "t2i-train")
 
 
@@ -131,7 +132,7 @@ def worked_seconds(run: Path) -> float:
 
     What was trained before that was logged is taken by the clock.
     """
-    log = run / "log.jsonl"
+    log = run / LOG
     lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     last = json.loads(lines[-1]) if lines else {"seconds": 0.0}
     return float(last["processor_seconds" if "processor_seconds" in last else "seconds"])
@@ -247,7 +248,10 @@ def write(subject: Subject, folder: Path, curve: Sequence[Mapping[str, Any]]) ->
         draw_sheet(bundle, ROWS / f"{subject.name}.png")
         if not subject.without:
             save_generator(folder / "run" / runs.WEIGHTS, ROWS / f"{subject.name}.safetensors")
-    path = ROWS / f"{subject.name}.json"
+    return write_row(row, ROWS / f"{subject.name}.json")
+
+
+def write_row(row: Mapping[str, Any], path: Path) -> Path:
     write_whole(path, (json.dumps(row, indent=1, ensure_ascii=False) + "\n").encode())
     return path
 

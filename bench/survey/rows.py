@@ -84,6 +84,11 @@ class Row:
         return str(self.record.get("remark", ""))
 
     @property
+    def confirmed(self) -> int:
+        """Up to which step its training is the same after its code changed; 0: nobody looked."""
+        return int(self.record.get("confirmed", 0))
+
+    @property
     def minutes(self) -> float:
         return float(self.record["curve"][-1]["minutes"])
 
@@ -140,10 +145,17 @@ def read(folder: Path = ROWS) -> list[Row]:
     return sorted((Row(record, folder) for record in records), key=lambda row: row.order)
 
 
-def named(name: str, rows: Mapping[str, Row]) -> Row:
-    if name not in rows:
-        raise UsageError(f"there is no row {name!r}", hint=did_you_mean(name, rows))
-    return rows[name]
+def chosen(names: Sequence[str] | None) -> list[Row]:
+    """Rows by name; without names those whose code changed.
+
+    Raises:
+        UsageError: there is no such row.
+    """
+    found = {each.name: each for each in read()}
+    for name in names or ():
+        if name not in found:
+            raise UsageError(f"there is no row {name!r}", hint=did_you_mean(name, found))
+    return [each for each in found.values() if (each.name in names if names else each.changed())]
 
 
 def check(rows: Sequence[Row]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from t2i.runtime import terminal
+from t2i.runtime.cli.options import Device, Strict, Threads
 from t2i.runtime.cli.version import Version
 
 HELP = """\b
@@ -39,11 +40,6 @@ Examples = Annotated[
 ]
 Model = Annotated[str, typer.Option(metavar="NAME", help="A bundle of CLIP.")]
 Top = Annotated[int, typer.Option(min=1, metavar="N", help="Labels to show of each picture.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse words that would be cut.")]
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
-]
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a picture.")]
 
 

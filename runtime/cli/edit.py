@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from t2i.runtime import terminal
+from t2i.runtime.cli.options import Device, Threads
 from t2i.runtime.cli.version import Version
 
 EXAMPLES = """\b
@@ -89,10 +90,6 @@ Out = Annotated[
 ]
 Grid = Annotated[bool, typer.Option("--grid", help="Put all on one sheet, beside the picture.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what --out names.")]
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
-]
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a picture on stdout.")]
 
 

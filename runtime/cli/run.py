@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from t2i.runtime import terminal
+from t2i.runtime.cli.options import Device, Threads
 from t2i.runtime.cli.version import Version
 
 EXAMPLES = """\b
@@ -125,10 +126,6 @@ Complete = Annotated[
 ]
 KeepRows = Annotated[
     int | None, typer.Option(metavar="N", help="Rows of its tokens to keep; half unless said.")
-]
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
 ]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures at once.")]
 LowMemory = Annotated[bool, typer.Option("--low-memory", help="One at a time, keeping nothing.")]

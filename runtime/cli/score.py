@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from t2i.runtime import terminal
+from t2i.runtime.cli.options import Device, Threads
 from t2i.runtime.cli.version import Version
 from t2i.runtime.errors import UsageError
 
@@ -133,10 +134,6 @@ Strict = Annotated[
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Keep what networks see; go on from what was kept.")
-]
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
 ]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads that decode; all by default.")

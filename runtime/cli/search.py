@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from t2i.runtime import terminal
+from t2i.runtime.cli.options import Device, Strict, Threads
 from t2i.runtime.cli.version import Version
 
 HELP = """\b
@@ -36,11 +37,6 @@ Model = Annotated[
     typer.Option(metavar="NAME", help="A bundle of scores; by default the one of the index."),
 ]
 Top = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures to show.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse words that would be cut.")]
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or tensorrt.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Of the processor; all by default.")
-]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Pictures at once.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON record a picture.")]
 

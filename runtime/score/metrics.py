@@ -5,16 +5,15 @@ from collections.abc import Iterable
 from t2i.runtime.errors import UsageError, did_you_mean
 from t2i.runtime.score import diversity, locality
 from t2i.runtime.score.attributes import Attributes
-from t2i.runtime.score.clip import ClipScore
 from t2i.runtime.score.features import INCEPTION
 from t2i.runtime.score.fid import Fid
 from t2i.runtime.score.inception import Inception
 from t2i.runtime.score.kernel import Kid
 from t2i.runtime.score.neighbours import Neighbours
+from t2i.runtime.score.own_captions import ClipScore, VisualSemantic
 from t2i.runtime.score.pairs import PairMetric, of_ms_ssim, of_psnr, of_ssim, ssim_around
 from t2i.runtime.score.retrieval import Retrieval
 from t2i.runtime.score.sets import SetMetric
-from t2i.runtime.score.visual_semantic import VisualSemantic
 
 METRICS: dict[str, PairMetric | SetMetric] = {
     "psnr": PairMetric("10 log10(255² / MSE), MSE over all pixels and channels", "dB", of_psnr),
@@ -59,7 +58,7 @@ METRICS: dict[str, PairMetric | SetMetric] = {
     ),
     "clip": SetMetric(
         "Hessel et al. 2021 without prompt and weight: mean over pictures, and population "
-        "deviation, of 100 max(0, cosine of code and sentence), norms floored at 1e-8",
+        "deviation, of 100 max(0, cosine of code and sentence), norms floored at 1e-12",
         "",
         "birds-clip",
         ClipScore,

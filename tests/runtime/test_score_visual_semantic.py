@@ -17,9 +17,9 @@ from t2i.runtime.cli.score import app
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.metrics import METRICS
+from t2i.runtime.score.own_captions import VisualSemantic, similarities
 from t2i.runtime.score.sets import Setting, show
 from t2i.runtime.score.sources import Caption, Given
-from t2i.runtime.score.visual_semantic import VisualSemantic, similarities
 
 COLOURS = [PRIMARY[name] for name in PRIMARY]
 

@@ -20,6 +20,7 @@ from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence
 from t2i.train.matcher import FrozenMatcher
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import damsm, judge
@@ -179,15 +180,12 @@ class AttnGAN:
         for network in (self.generator, *self.critics):
             attngan.initialise(network)
 
-        def adam(networks: nn.Module) -> torch.optim.Optimizer:
-            rate = settings.learning_rate
-            return torch.optim.Adam(networks.parameters(), lr=rate, betas=(0.5, 0.999))
-
+        rate = settings.learning_rate
         self.players = {
-            "generator": Player(self.generator, adam(self.generator), average=settings.average)
+            "generator": Player(self.generator, adam(self.generator, rate), settings.average)
         }
         for critic in self.critics:
-            self.players[f"critic_{critic.px}"] = Player(critic, adam(critic))
+            self.players[f"critic_{critic.px}"] = Player(critic, adam(critic, rate))
 
     def step(self, batch: Batch) -> Iterator[Update]:
         text = self.matcher.text(batch.tokens)

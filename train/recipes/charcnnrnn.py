@@ -18,6 +18,7 @@ from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import code, embedding
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.settings import LoopSettings
@@ -145,11 +146,11 @@ class CharCnnRnn:
                 hint=f"set text_size to at least {sum(source.attributes)}, or attributes=0",
             )
         moved = nn.ModuleDict({"text": self.text, "image": self.image}).to(device)
-        learning = [each for each in moved.parameters() if each.requires_grad]
         optimiser: torch.optim.Optimizer
         if settings.optimiser == "adam":
-            optimiser = torch.optim.Adam(learning, settings.learning_rate, betas=(0.5, 0.999))
+            optimiser = adam(moved, settings.learning_rate)
         else:
+            learning = [each for each in moved.parameters() if each.requires_grad]
             optimiser = torch.optim.RMSprop(learning, settings.learning_rate)
         self.players = {
             "charcnnrnn": Player(

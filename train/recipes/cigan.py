@@ -22,6 +22,7 @@ from t2i.runtime.records import decode
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import alignment
+from t2i.train.optimisers import adam
 from t2i.train.perceptual import Eye, FrozenJudge, check_eye, eye_of
 from t2i.train.players import below
 from t2i.train.prerequisites import Needed
@@ -160,10 +161,8 @@ class CiGan:
             network.to(device).eval().requires_grad_(requires_grad=False)
         self.temperature = settings.temperature * sizes.style_size**0.5
         self.text = cigan.TextEncoder(self.network).to(device)
-        adam = torch.optim.Adam(
-            self.text.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999)
-        )
-        self.players = {"text": Player(self.text, adam, settings.average)}
+        moving = adam(self.text, settings.learning_rate)
+        self.players = {"text": Player(self.text, moving, settings.average)}
 
     def step(self, batch: Batch) -> Iterator[Update]:
         settings = self.settings

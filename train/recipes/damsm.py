@@ -17,6 +17,7 @@ from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import code, matching
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.settings import LoopSettings
@@ -133,11 +134,7 @@ class Damsm:
         self.players = {
             "damsm": Player(
                 networks=self.networks,
-                optimiser=torch.optim.Adam(
-                    [p for p in self.networks.parameters() if p.requires_grad],
-                    lr=settings.learning_rate,
-                    betas=(0.5, 0.999),
-                ),
+                optimiser=adam(self.networks, settings.learning_rate),
                 schedule=lambda step: rate(settings, step, epoch),
                 clip=settings.clip,
                 clipped=self.networks["text"],

@@ -18,6 +18,7 @@ from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
@@ -125,9 +126,8 @@ class FusedGan:
 
         def player(network: nn.Module, average: float | None = None) -> Player:
             stackgan1.initialise(network, settings.deviation)
-            rate = settings.learning_rate
-            adam = torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999))
-            return Player(network, adam, average, schedule=halving(settings.halve_steps))
+            moving = adam(network, settings.learning_rate)
+            return Player(network, moving, average, schedule=halving(settings.halve_steps))
 
         self.players = {
             "picture_critic": player(self.picture_critic),

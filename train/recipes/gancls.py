@@ -19,6 +19,7 @@ from t2i.models.blocks.facing import turn
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
@@ -135,10 +136,8 @@ class GanCls:
             gancls.initialise(network)
 
         def player(network: nn.Module, average: float | None = None) -> Player:
-            adam = torch.optim.Adam(
-                network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999)
-            )
-            return Player(network, adam, average, schedule=halving(settings.halve_steps))
+            moving = adam(network, settings.learning_rate)
+            return Player(network, moving, average, schedule=halving(settings.halve_steps))
 
         self.players = {
             "critic": player(self.critic),

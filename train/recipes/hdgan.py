@@ -19,6 +19,7 @@ from t2i.models.gancls import initialise
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence, least_squares
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.proven import require_trained
 from t2i.train.rates import halving_epochs
@@ -160,14 +161,8 @@ class HDGan:
         epoch = max(1, source.pictures // settings.loop.batch_size)
 
         def player(network: nn.Module, average: float | None = None) -> Player:
-            adam = torch.optim.Adam(
-                [each for each in network.parameters() if each.requires_grad],
-                lr=settings.learning_rate,
-                betas=(0.5, 0.999),
-            )
-            return Player(
-                network, adam, average, schedule=halving_epochs(settings.halve_epochs, epoch)
-            )
+            moving = adam(network, settings.learning_rate)
+            return Player(network, moving, average, halving_epochs(settings.halve_epochs, epoch))
 
         self.players = {
             "critic": player(critics),

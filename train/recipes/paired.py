@@ -26,6 +26,7 @@ from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence, paired
 from t2i.train.losses.reading import AttributeHeads
 from t2i.train.matcher import FrozenMatcher
+from t2i.train.optimisers import adam
 from t2i.train.perceptual import FrozenJudge, distance
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
@@ -107,17 +108,13 @@ class Paired:
         self.players = {
             "generator": Player(
                 self.generator,
-                torch.optim.Adam(
-                    self.generator.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999)
-                ),
-                average=settings.average,
-                schedule=self.rate,
+                adam(self.generator, settings.learning_rate),
+                settings.average,
+                self.rate,
             ),
             "critics": Player(
                 critics,
-                torch.optim.Adam(
-                    critics.parameters(), lr=self.paired.critic_rate, betas=(0.0, 0.99)
-                ),
+                adam(critics, self.paired.critic_rate, betas=(0.0, 0.99)),
                 schedule=self.rate,
                 clip=10.0,
             ),

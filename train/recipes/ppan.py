@@ -20,6 +20,7 @@ from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial, divergence, least_squares, perceptual
+from t2i.train.optimisers import adam
 from t2i.train.perceptual import Eye, check_eye, eye_of
 from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
@@ -196,10 +197,8 @@ class Ppan:
             initialise(network, settings.deviation)
 
         def player(network: nn.Module, average: float | None = None) -> Player:
-            adam = torch.optim.Adam(
-                network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999)
-            )
-            return Player(network, adam, average, schedule=halving(settings.halve_steps))
+            moving = adam(network, settings.learning_rate)
+            return Player(network, moving, average, schedule=halving(settings.halve_steps))
 
         self.players = {f"critic_{each.px}": player(each) for each in self.critics}
         self.players["generator"] = player(self.generator, settings.average)

@@ -20,6 +20,7 @@ from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import adversarial
 from t2i.train.matcher import FrozenMatcher
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
@@ -151,13 +152,10 @@ class TacGan:
         for network in (self.generator, self.critic):
             tacgan.initialise(network)
 
-        def adam(network: nn.Module) -> torch.optim.Optimizer:
-            rate = settings.learning_rate
-            return torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999))
-
+        rate = settings.learning_rate
         self.players = {
-            "critic": Player(self.critic, adam(self.critic)),
-            "generator": Player(self.generator, adam(self.generator), average=settings.average),
+            "critic": Player(self.critic, adam(self.critic, rate)),
+            "generator": Player(self.generator, adam(self.generator, rate), settings.average),
         }
 
     def step(self, batch: Batch) -> Iterator[Update]:

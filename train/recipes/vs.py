@@ -16,6 +16,7 @@ from t2i.models import vs
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import ranking
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.proven import require_trained
 from t2i.train.rates import halving_epochs
@@ -122,11 +123,7 @@ class VisualSemantic:
         self.players = {
             "vs": Player(
                 networks=moved,
-                optimiser=torch.optim.Adam(
-                    [each for each in moved.parameters() if each.requires_grad],
-                    lr=settings.learning_rate,
-                    betas=(0.5, 0.999),
-                ),
+                optimiser=adam(moved, settings.learning_rate),
                 schedule=halving_epochs(settings.halve_epochs, epoch),
             )
         }

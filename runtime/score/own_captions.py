@@ -1,6 +1,7 @@
-"""VS similarity: how near a picture and its caption lie in a space that they share."""
+"""CLIP score and VS similarity: how near pictures lie to their own captions."""
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,14 @@ from t2i.runtime.sessions import Arrays
 NORM_FLOOR = 1e-12
 
 
-class VisualSemantic:
-    """Compares each picture with its own caption."""
+class OwnCaption:
+    """Compares each picture with its own caption, in a space that they share."""
 
     outputs = ("code",)
     ranked_by = "how near it lies to its own caption"
+    name: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {}
+    """What its protocol tells beside the number of captions."""
 
     def __init__(self, setting: Setting) -> None:
         """Reads all captions.
@@ -28,9 +32,10 @@ class VisualSemantic:
         captions = setting.source.captions
         if not captions:
             raise ScoreError(
-                f"vs needs the captions of the pictures, and {setting.source.name} has none",
-                hint="score what `t2i-run --captions FILE` wrote, draw with --model, or list the "
-                "captions in a metadata.jsonl beside the pictures",
+                f"{self.name} needs the captions of the pictures, and {setting.source.name} has "
+                "none",
+                hint="score what `t2i-run --captions FILE` wrote, draw with --model, or tell the "
+                'captions in a metadata.jsonl: {"file_name": "1.png", "text": "a red bird"}',
             )
         setting.extractor.require(*self.outputs)
         texts = list(dict.fromkeys(each.text for each in captions))
@@ -41,12 +46,15 @@ class VisualSemantic:
 
     def see(self, captions: Captions, seen: Arrays) -> None:
         own = [self.place(each) for each in captions]
-        self.found += similarities(seen["code"], self.sentences[own]).tolist()
+        self.found += self.scores(similarities(seen["code"], self.sentences[own])).tolist()
 
     def place(self, caption: int | None) -> int:
         """Which sentence is that of a caption of the source."""
         assert caption is not None, "its source has captions"
         return self.places[caption]
+
+    def scores(self, cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return cosines
 
     def by_picture(self) -> Sequence[float]:
         return self.found
@@ -54,10 +62,26 @@ class VisualSemantic:
     def value(self) -> Value:
         return Value(
             float(np.mean(self.found)),
-            spread=float(np.std(self.found)),
+            spread=float(np.std(self.found)) if len(self.found) > 1 else None,
             reference="the pictures' own captions",
-            options={"captions": len(self.sentences)},
+            options={"captions": len(self.sentences), **self.options},
         )
+
+
+class VisualSemantic(OwnCaption):
+    """Source: Zhang et al. 2018 (HDGAN), section 4.2."""
+
+    name = "vs"
+
+
+class ClipScore(OwnCaption):
+    """Source: Hessel et al. 2021, with a weight of 100 and no prompt."""
+
+    name = "clip"
+    options: ClassVar[dict[str, Any]] = {"prompt": ""}
+
+    def scores(self, cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return 100 * np.maximum(0, cosines)
 
 
 def similarities(
