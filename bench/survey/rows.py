@@ -89,6 +89,10 @@ class Row:
         return int(self.record.get("confirmed", 0))
 
     @property
+    def steps(self) -> int:
+        return int(self.record["curve"][-1]["steps"])
+
+    @property
     def minutes(self) -> float:
         return float(self.record["curve"][-1]["minutes"])
 

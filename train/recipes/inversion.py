@@ -68,7 +68,9 @@ class Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=2000, batch_size=16, sample_every=250, checkpoint_every=250),
+    loop=LoopSettings(
+        steps=2000, batch_size=16, sample_every=250, checkpoint_every=250, precision="bf16"
+    ),
     data=stylegan2.PRESETS["birds"].data,
     stylegan2="birds",
     features="judge",

@@ -62,7 +62,9 @@ class Settings:
 
 
 _BIRDS = Settings(
-    loop=LoopSettings(steps=6500, batch_size=16, sample_every=250, checkpoint_every=250),
+    loop=LoopSettings(
+        steps=6500, batch_size=16, sample_every=250, checkpoint_every=250, precision="bf16"
+    ),
     data=data.Settings(kind="birds", px=(64,), words=32, facing="right"),
     widths=(96, 96, 64, 32, 16),
     style_size=96,
