@@ -222,7 +222,11 @@ class Update:
         new: list[tuple[str, Path, tuple[int, int]]] = []
         seen, broken = 0, list[str]()
         for name, path in found.items():
-            about = path.stat()
+            try:
+                about = path.stat()
+            except OSError as error:  # a link that leads nowhere
+                broken.append(f"{path} cannot be read: {error.strerror}")
+                continue
             stamp = (about.st_size, about.st_mtime_ns)
             place = known.get(name)
             if old and place is not None and old.stamp(place) == stamp:
