@@ -68,6 +68,15 @@ def _values(
     return values.astype(np.float32).reshape(len(starts), *noise.shape)
 
 
+def dice(seed: int) -> np.random.RandomState:
+    """NumPy's old generator, with which official code draws, for every seed of a picture.
+
+    It takes 32 bits at a time.
+    """
+    high, low = divmod(seed, 2**32)
+    return np.random.RandomState([low, high] if high else low)
+
+
 def refuse_out_of_range(seed: int) -> None:
     """Raises UsageError where no picture can have this seed."""
     if not 0 <= seed < SEEDS:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.errors import ScoreError
-from t2i.runtime.noise import DIMENSIONS, murmur3
+from t2i.runtime.noise import DIMENSIONS, dice, murmur3
 from t2i.runtime.score.confidence import wilson
 from t2i.runtime.score.protocol import Value
 from t2i.runtime.score.sets import Captions, Setting
@@ -87,7 +87,7 @@ def spread_of(hits: Sequence[bool], folds: int, seed: int) -> float:
 
     Source: DM-GAN's official `trainer.py`, whose parts lack their last hit by mistake.
     """
-    shuffled = np.random.RandomState(seed).permutation(np.asarray(hits, float))
+    shuffled = dice(seed).permutation(np.asarray(hits, float))
     size = len(shuffled) // folds
     return float(shuffled[: size * folds].reshape(folds, size).mean(1).std()) if size else 0.0
 
