@@ -10,10 +10,9 @@ from t2i.runtime.blend import FRAMES, refuse_too_few
 from t2i.runtime.captions import STANDARD_INPUT, Line, read_captions
 from t2i.runtime.decode import Sampling
 from t2i.runtime.errors import UsageError
-from t2i.runtime.pictures import slug
+from t2i.runtime.pictures import ENDINGS, slug
 
 PNG, WEBP = ".png", ".webp"
-NOT_WRITTEN = {".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def lines_of(typed: Sequence[str] | None, file: str | None) -> tuple[Line, ...]:
@@ -123,7 +122,7 @@ class Request:
         out = self.out
         suffix = out.suffix.lower() if out else ""
         self._check_way()
-        if suffix in NOT_WRITTEN and not self.animated:
+        if suffix in ENDINGS - {PNG} and not self.animated:
             raise UsageError(f"pictures are not written as {suffix}", hint="end --out with .png")
         self._check_rerank()
         if self.sampling:
