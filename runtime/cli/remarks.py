@@ -11,7 +11,7 @@ from t2i.runtime.captions import STANDARD_INPUT, Line
 from t2i.runtime.draw import Painter
 from t2i.runtime.jobs import Job
 from t2i.runtime.pictures import Pixels
-from t2i.runtime.text import SHOWN, class_name
+from t2i.runtime.text import class_name, shown
 
 NAMED = 10  # at most so many lines, or words, of a file; its index has all
 
@@ -76,8 +76,7 @@ def tell_classes(painter: Painter, jobs: Sequence[Job]) -> None:
     taken = {job.caption: job.reading.words[0] for job in jobs if painter.nearest_class}
     near = {text: name for text, name in taken.items() if class_name(text) != name}
     for text, name in islice(near.items(), NAMED):
-        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-        terminal.say(f"{shown!r} is drawn as the class {name!r}")
+        terminal.say(f"{shown(text)} is drawn as the class {name!r}")
     if len(near) > NAMED:
         counts = Counter(near.values()).most_common(NAMED)
         most = ", ".join(f"{name} {count:,}" for name, count in counts)
