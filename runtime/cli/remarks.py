@@ -58,10 +58,9 @@ def tell_what_was_not_read(
     readings = {job.line: job.reading for job in jobs}.values()
     unknown = Counter(word for reading in readings for word in reading.unknown)
     if unknown:
-        named = ", ".join(repr(word[:40]) for word, _ in unknown.most_common(NAMED))
-        more = f" and {len(unknown) - NAMED:,} more" if len(unknown) > NAMED else ""
+        words = terminal.first_of([repr(word[:40]) for word, _ in unknown.most_common()], NAMED)
         terminal.warn(
-            f"{painter.manifest.name} does not know {named}{more}", hint=_closest(painter, unknown)
+            f"{painter.manifest.name} does not know {words}", hint=_closest(painter, unknown)
         )
     surplus = [reading.surplus for reading in readings if reading.surplus]
     if surplus and painter.manifest.text:

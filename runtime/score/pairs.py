@@ -19,11 +19,10 @@ from t2i.runtime.score.looking import LOCAL, Engine
 from t2i.runtime.score.memory import Chunk, Memory, key_of
 from t2i.runtime.score.protocol import Result, Value
 from t2i.runtime.score.similarity import Planes
-from t2i.runtime.score.sources import tell_unreadable
+from t2i.runtime.score.sources import NAMED, tell_unreadable
 from t2i.runtime.score.stored import Item, from_file, is_set, items_of
 from t2i.runtime.sessions import usable_threads
 
-NAMED = 5
 KEPT = 64
 """Pairs that are kept together."""
 _HASHES = "sha256"
@@ -48,9 +47,8 @@ class Pairs:
     """Pictures of either set that have no partner."""
 
     def tell_alone(self) -> str:
-        named = ", ".join(item.where for item in self.alone[:NAMED])
-        more = f" and {len(self.alone) - NAMED:,} more" if len(self.alone) > NAMED else ""
-        return f"{len(self.alone):,} without a partner: {named}{more}"
+        first = terminal.first_of([item.where for item in self.alone], NAMED)
+        return f"{len(self.alone):,} without a partner: {first}"
 
 
 @dataclass(frozen=True)
