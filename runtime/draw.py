@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 TOGETHER, ROOM = 8, 64
-"""Captions that are drawn at once, and that may wait, where many are submitted."""
+"""Captions that are drawn at once, and that may wait where many are submitted."""
 
 
 def load(
@@ -187,12 +187,12 @@ class Painter:
 
     @property
     def vocabulary(self) -> Collection[str]:
-        """The words, class names or characters that it knows."""
+        """The words, class names, characters or byte pairs that it knows."""
         return self._tokenizer.vocabulary if self._tokenizer else ()
 
     @property
     def unit(self) -> str:
-        """What it reads one by one: words, or characters."""
+        """What it reads one by one: `word`, `character` or `token`."""
         return self._tokenizer.unit if self._tokenizer else "word"
 
     @property

@@ -86,6 +86,12 @@ def refuse_out_of_range(seed: int) -> None:
         )
 
 
+def refuse_too_many(seed: int, pictures: int) -> None:
+    """Raises UsageError where so many pictures, from this seed on, have no seeds."""
+    if seed + pictures > SEEDS:
+        raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+
+
 def refuse_unknown(names: Iterable[str], inputs: Sequence[Noise]) -> None:
     """Raises UsageError where one of the names is no input."""
     known = [each.name for each in inputs]

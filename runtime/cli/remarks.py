@@ -1,4 +1,4 @@
-"""What `t2i-run` says beside its results."""
+"""What commands that draw say beside their results."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from t2i.runtime import terminal
-from t2i.runtime.captions import STANDARD_INPUT, Line
+from t2i.runtime.captions import Line, named
 from t2i.runtime.draw import Painter
 from t2i.runtime.jobs import Job
 from t2i.runtime.pictures import Pixels
@@ -50,7 +50,7 @@ def tell_what_was_not_read(
     painter: Painter, jobs: Sequence[Job], bad: Mapping[int, Line], source: str | None
 ) -> None:
     """Name unknown words, count surplus ones, and say which lines cannot be drawn."""
-    file = "standard input" if source == STANDARD_INPUT else source
+    file = named(source) if source else ""
     for line in islice(bad.values(), NAMED):
         terminal.warn(f"{file}, line {line.number}: {line.problem}")
     if len(bad) > NAMED:

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from t2i.runtime import noise, places, terminal
-from t2i.runtime.captions import STANDARD_INPUT, read_captions
+from t2i.runtime.captions import named, read_captions
 from t2i.runtime.cli import remarks, results
 from t2i.runtime.cli.score_request import LOCAL, Request
 from t2i.runtime.draw import load
@@ -118,8 +118,7 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
     source, known = _source(request)
     sources = {name: each.draws(source) if each.draws else source for name, each in metrics.items()}
     for each in sources.values():
-        if request.seed + len(each) > noise.SEEDS:
-            raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+        noise.refuse_too_many(request.seed, len(each))
     chosen = {name: request.bundles.get(name, each.bundle) for name, each in metrics.items()}
     whole = practice(request.protocol or PYTORCH_FID)
     extractors: dict[tuple[str, str], Extractor] = {}
@@ -176,11 +175,12 @@ def _source(request: Request) -> tuple[Source, Rendered | None]:
             f"{painter.manifest.name} was not trained on drawn birds: there are no captions for it",
             hint="name a file of them by --captions",
         )
-    lines = read_captions(request.captions or str(CAPTIONS))
+    file = request.captions or str(CAPTIONS)
+    lines = read_captions(file)
     drawn = Drawn(
         painter=painter,
         lines=lines,
-        file=_called(request.captions or str(CAPTIONS)),
+        file=Path(named(file)).name,
         total=request.total or len(lines),
         seed=request.seed,
     )
@@ -203,10 +203,6 @@ def _warn_of_own_resizes(extractors: Iterable[Extractor]) -> None:
             f"{name} resizes pictures itself, whatever --protocol says",
             hint="protocols are of Inception: leave out --with",
         )
-
-
-def _called(file: str) -> str:
-    return "standard input" if file == STANDARD_INPUT else Path(file).name
 
 
 def _extractor(metric: str, bundle: str, whole: Practice, request: Request) -> Extractor:
