@@ -98,8 +98,13 @@ def save_png(
     """
     story = {"caption": caption, "words": " ".join(words), "seed": str(seed)}
     story |= {"bundle": bundle, "sha256": sha256, **(further or {})}
+    write_png(picture, path, _chunks(story))
+
+
+def write_png(levels: Pixels, path: Path, chunks: PngImagePlugin.PngInfo | None = None) -> None:
+    """Write levels (H, W, 3), or grey ones (H, W), as `write_whole` does."""
     data = io.BytesIO()
-    Image.fromarray(picture).save(data, "PNG", pnginfo=_chunks(story))
+    Image.fromarray(levels).save(data, "PNG", pnginfo=chunks)
     write_whole(path, data.getvalue())
 
 

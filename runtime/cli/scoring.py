@@ -1,13 +1,10 @@
 """What `t2i-score` does with pictures."""
 
-import io
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-
-from PIL import Image
 
 from t2i.runtime import noise, places, terminal
 from t2i.runtime.captions import named, read_captions
@@ -15,7 +12,7 @@ from t2i.runtime.cli import remarks, results
 from t2i.runtime.cli.score_request import LOCAL, Request
 from t2i.runtime.draw import load
 from t2i.runtime.errors import BundleError, ScoreError, UsageError
-from t2i.runtime.pictures import write_whole
+from t2i.runtime.pictures import write_png, write_whole
 from t2i.runtime.score import pairs, sets
 from t2i.runtime.score import report as page
 from t2i.runtime.score.attributes import MAIN, Attributes
@@ -62,7 +59,7 @@ def score(request: Request) -> None:
         _save_statistics(request.statistics, works)
     for scorer in judges:
         if request.confusion:
-            _save(request.confusion, scorer)
+            _save_confusion(request.confusion, scorer)
     if request.report:
         _save_report(request.report, found, works, compared)
 
@@ -260,9 +257,6 @@ def _save_report(
     terminal.say(f"wrote {path}")
 
 
-def _save(path: Path, scorer: Attributes) -> None:
-    sheet = confusion_sheet(scorer.counts[MAIN], scorer.values[MAIN])
-    data = io.BytesIO()
-    Image.fromarray(sheet).save(data, "PNG")
-    write_whole(path, data.getvalue())
+def _save_confusion(path: Path, scorer: Attributes) -> None:
+    write_png(confusion_sheet(scorer.counts[MAIN], scorer.values[MAIN]), path)
     terminal.say(f"wrote {path}")

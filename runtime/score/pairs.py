@@ -9,11 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from t2i.runtime import terminal
 from t2i.runtime.errors import PictureError, ScoreError
-from t2i.runtime.pictures import Pixels, decode_picture, write_whole
+from t2i.runtime.pictures import Pixels, decode_picture, write_png
 from t2i.runtime.score import multiscale, protocol, similarity
 from t2i.runtime.score.looking import LOCAL, Engine
 from t2i.runtime.score.memory import Chunk, Memory, key_of
@@ -276,7 +275,7 @@ def compare(
             scores.add(pair, found)
             for each in found.maps:
                 assert maps, "they are only drawn where they are wanted"
-                _save_map(each, maps / f"{pair.name.removesuffix('.png')}.png")
+                write_png(each, maps / f"{pair.name.removesuffix('.png')}.png")
             bar.advance()
     if not scores.pairs:
         why = next(iter(scores.unreadable.values()))
@@ -343,12 +342,6 @@ def _unpacked(chunk: Chunk) -> list[Compared]:
         a, b = (each.tobytes().hex() for each in hashes[row])
         found[place] = Compared((a, b), {name: each[row] for name, each in values.items()})
     return [each for _, each in sorted(found.items())]
-
-
-def _save_map(levels: Pixels, path: Path) -> None:
-    data = io.BytesIO()
-    Image.fromarray(levels).save(data, "PNG")
-    write_whole(path, data.getvalue())
 
 
 def read(item: Item) -> tuple[Pixels, str]:
