@@ -13,7 +13,7 @@ import numpy.typing as npt
 from t2i.runtime import terminal
 from t2i.runtime.errors import DataError, UsageError
 from t2i.runtime.matching import Matcher, Vectors, read, unit
-from t2i.runtime.pictures import ENDINGS, Pixels
+from t2i.runtime.pictures import Pixels, is_picture
 from t2i.runtime.probe import Probe, fit, probabilities
 
 TEMPLATES = ("a photo of a {}.",)
@@ -77,7 +77,8 @@ class Learnt:
             DataError: there are fewer than two classes.
             PictureError: an example cannot be read.
         """
-        found = [(path, path.parent.name) for path in sorted(folder.glob("*/*")) if _shows(path)]
+        files = [path for path in sorted(folder.glob("*/*")) if is_picture(path.name)]
+        found = [(path, path.parent.name) for path in files]
         labels = tuple(dict.fromkeys(label for _, label in found))
         if len(labels) < 2:
             raise DataError(
@@ -120,7 +121,3 @@ def read_labels(path: Path) -> tuple[str, ...]:
     if not labels:
         raise DataError(f"there are no labels in {path}", hint="write one a line, such as: cat")
     return labels
-
-
-def _shows(path: Path) -> bool:
-    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")

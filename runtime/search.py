@@ -27,7 +27,7 @@ import numpy.typing as npt
 from t2i.runtime import records, terminal
 from t2i.runtime.errors import DataError, PictureError
 from t2i.runtime.matching import Matcher, Vectors, read
-from t2i.runtime.pictures import ENDINGS
+from t2i.runtime.pictures import ENDINGS, is_picture
 
 MAGIC = b"t2i-index\n"
 SCHEMA = 1
@@ -294,8 +294,7 @@ def refuse_other(index: Index, path: Path, model: str, sha256: str) -> None:
         other = made.model if made.model != model else f"another bundle called {model}"
         raise DataError(
             f"{path} was made by {other}, not by this {model}: their vectors do not compare",
-            hint=f"search it with --model {made.model}, or make it again: remove it, and name the "
-            "pictures with --folder",
+            hint=f"search it with --model {made.model}, or {_AGAIN}",
         )
 
 
@@ -310,7 +309,7 @@ def _pictures(folder: Path) -> dict[str, Path]:
     found = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+        if is_picture(path.name)
     }
     if not found:
         raise DataError(
