@@ -210,7 +210,7 @@ class Scores:
         b = protocol.describe(self.names[1], [(pair.b.name, other) for pair, (_, other) in both])
         return [
             protocol.result(
-                name, metric.unit, mean_of(self.values[name]), self._about(metric, (a, b))
+                name, mean_of(self.values[name]), self._about(metric, (a, b)), unit=metric.unit
             )
             for name, metric in self.metrics.items()
         ]
