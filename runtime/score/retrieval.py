@@ -8,6 +8,7 @@ import numpy.typing as npt
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.noise import DIMENSIONS, dice, murmur3
 from t2i.runtime.score.confidence import wilson
+from t2i.runtime.score.own_captions import captions_of
 from t2i.runtime.score.protocol import Value
 from t2i.runtime.score.sets import Captions, Setting
 from t2i.runtime.score.sources import Caption
@@ -32,13 +33,7 @@ class Retrieval:
             ScoreError: pictures have no captions, or too few different ones, or the extractor
                 reads none.
         """
-        captions = setting.source.captions
-        if not captions:
-            raise ScoreError(
-                f"r-precision needs the captions of the pictures, and {setting.source.name} has "
-                "none",
-                hint="score what `t2i-run --captions FILE` wrote, or draw with --model",
-            )
+        captions = captions_of(setting.source, "r-precision")
         setting.extractor.require(*self.outputs)
         self.pool = Pool(captions)
         self.sentences = setting.extractor.sentences(self.pool.texts)
