@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from t2i.runtime.bundle import Noise
 from t2i.runtime.errors import UsageError
+from t2i.runtime.rules import NOISE_DIMENSIONS
 
-DIMENSIONS = 2**24  # of one picture, all noise inputs together
+DIMENSIONS = NOISE_DIMENSIONS  # of one picture, all noise inputs together
 SEEDS = 2**38  # so that every counter stays below 2**62
 
 Held = int | npt.NDArray[np.float32]
