@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from t2i.runtime.pictures import Pixels
+
 LEAST_PX = 128  # smaller pictures are enlarged, so that a word fits under them
 MOST_COLUMNS = 6
 GAP_PX, LABEL_PX, FONT_PX = 6, 20, 13
 DARKEST = 0.12  # how much of a picture shows where nothing looked at the word
 INK, PAPER = (40, 40, 40), (255, 255, 255)
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def attention_sheet(

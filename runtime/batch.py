@@ -51,11 +51,6 @@ class Order:
     """Noises that all pictures share: those of `seed`."""
     frames: int | None = None
     """How many pictures lead from the first line to the second, where that was asked for."""
-
-    @property
-    def pictures(self) -> int:
-        return self.lines * self.count if self.frames is None else self.frames
-
     rerank: str | None = None
     """SHA-256 of the graph that chose among the pictures of a caption."""
     keep: int | None = None
@@ -66,6 +61,10 @@ class Order:
     """SHA-256 of the picture that all pictures begin with."""
     keep_rows: int | None = None
     """How many rows of its tokens."""
+
+    @property
+    def pictures(self) -> int:
+        return self.lines * self.count if self.frames is None else self.frames
 
 
 @dataclass(frozen=True)

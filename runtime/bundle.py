@@ -244,6 +244,11 @@ class Bundle:
     def name(self) -> str:
         return self.manifest.name
 
+    @property
+    def signature(self) -> dict[str, str]:
+        """How what it draws names it."""
+        return {"bundle": self.name, "sha256": self.sha256}
+
     def carried(self) -> "Bundle":
         """The same with all its files in memory, so that it can be sent to another machine."""
         files = {name: self.read(name) for name in self.files}

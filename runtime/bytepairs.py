@@ -17,6 +17,7 @@ from typing import Any
 
 from tokenizers import Tokenizer as Library
 
+from t2i.runtime.archives import AGAIN
 from t2i.runtime.bundle import Text
 from t2i.runtime.errors import BundleError, DataError, TextError
 from t2i.runtime.text import Reading
@@ -84,10 +85,7 @@ def opened(data: bytes) -> Library:
     try:
         return Library.from_str(data.decode())
     except Exception as error:  # the library has no kind of its own
-        raise BundleError(
-            f"the tokenizer is damaged: {error}",
-            hint="export the bundle again, or get it again from where it came",
-        ) from error
+        raise BundleError(f"the tokenizer is damaged: {error}", hint=AGAIN) from error
 
 
 def framed(

@@ -61,7 +61,7 @@ def read_captions(source: str) -> tuple[Line, ...]:
     while lines and not lines[-1].caption.strip() and not lines[-1].problem:
         del lines[-1]
     if not lines:
-        raise DataError(f"there are no captions in {_named(source)}", hint="write one a line")
+        raise DataError(f"there are no captions in {named(source)}", hint="write one a line")
     return tuple(lines)
 
 
@@ -79,7 +79,7 @@ def _bytes(source: str) -> bytes:
 
 def _decode(data: bytes, source: str) -> str:
     if data.startswith(_OTHER_UNICODE):
-        raise DataError(f"{_named(source)} is UTF-16", hint="save it as UTF-8")
+        raise DataError(f"{named(source)} is UTF-16", hint="save it as UTF-8")
     # Bytes that are not UTF-8 become lone surrogates, by which their lines are known.
     return data.decode("utf-8-sig", "surrogateescape")
 
@@ -135,7 +135,7 @@ def _rows(text: str, source: str) -> Iterator[Line]:
         column = columns.get(KEYS[0], columns.get(KEYS[1]))
         if column is None:
             raise DataError(
-                f"{_named(source)} has no column {' or '.join(map(repr, KEYS))}",
+                f"{named(source)} has no column {' or '.join(map(repr, KEYS))}",
                 hint="name the column of the captions in the first row",
             )
         for row in reader:
@@ -144,7 +144,7 @@ def _rows(text: str, source: str) -> Iterator[Line]:
             yield Line(reader.line_num, (caption or "").strip(), problem)
     except csv.Error as error:
         raise DataError(
-            f"{_named(source)}, line {reader.line_num + 1}: {error}",
+            f"{named(source)}, line {reader.line_num + 1}: {error}",
             hint="captions with quotes or commas stand in double quotes, each quote in them twice",
         ) from error
 
@@ -154,5 +154,6 @@ def _split(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _named(source: str) -> str:
+def named(source: str) -> str:
+    """How people are told of it."""
     return "standard input" if source == STANDARD_INPUT else source

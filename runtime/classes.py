@@ -6,7 +6,7 @@ from difflib import SequenceMatcher, get_close_matches
 from t2i.runtime.archives import AGAIN
 from t2i.runtime.bundle import Manifest
 from t2i.runtime.errors import BundleError, TextError
-from t2i.runtime.text import LONGEST_WORD, SHOWN, Tokenizer, class_name, words_of
+from t2i.runtime.text import LONGEST_WORD, SHOWN, Tokenizer, class_name, shown, words_of
 
 NEAR = 0.75
 """Words are spelt alike from this share of common letters on: `gray` and `grey`."""
@@ -29,17 +29,16 @@ def class_of(text: str, classes: Collection[str], *, nearest: bool) -> str:
     close = nearest_class(text, classes)
     if close and nearest:
         return close
-    shown = repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
     more = ", …" if len(classes) > LISTED else ""
     known = f"its classes are {', '.join(list(classes)[:LISTED])}{more}"
     if not name:
         raise TextError("the caption is empty", hint=known)
     if nearest:
-        raise TextError(f"the caption {shown} is near to no class of this bundle", hint=known)
+        raise TextError(f"the caption {shown(text)} is near to no class of this bundle", hint=known)
     similar = [*get_close_matches(name[:SHOWN], classes, n=1), *([close] if close else [])]
     way = " --nearest-class takes what a caption is near to" if close else ""
     raise TextError(
-        f"there is no class {shown} in this bundle",
+        f"there is no class {shown(text)} in this bundle",
         hint=f"did you mean {similar[0]!r}?{way}" if similar else known,
     )
 

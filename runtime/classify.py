@@ -13,11 +13,10 @@ import numpy.typing as npt
 from t2i.runtime import terminal
 from t2i.runtime.errors import DataError, UsageError
 from t2i.runtime.matching import Matcher, Vectors, read, unit
-from t2i.runtime.pictures import ENDINGS, Pixels
+from t2i.runtime.pictures import Pixels, is_picture
 from t2i.runtime.probe import Probe, fit, probabilities
 
 TEMPLATES = ("a photo of a {}.",)
-LABELS_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ class Learnt:
             DataError: there are fewer than two classes.
             PictureError: an example cannot be read.
         """
-        found = [(path, path.parent.name) for path in sorted(folder.glob("*/*")) if _shows(path)]
+        files = [path for path in sorted(folder.glob("*/*")) if is_picture(path.name)]
+        found = [(path, path.parent.name) for path in files]
         labels = tuple(dict.fromkeys(label for _, label in found))
         if len(labels) < 2:
             raise DataError(
@@ -111,18 +111,13 @@ def read_labels(path: Path) -> tuple[str, ...]:
         DataError: it cannot be read, or holds none.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(LABELS_BYTES).decode("utf-8-sig")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise DataError(
             f"{path} cannot be read: {reason}", hint="pass a text file with a label a line"
         ) from error
-    labels = tuple(dict.fromkeys(label for line in text.splitlines() if (label := line.strip())))
+    labels = tuple(dict.fromkeys(label for line in lines if (label := line.strip())))
     if not labels:
         raise DataError(f"there are no labels in {path}", hint="write one a line, such as: cat")
     return labels
-
-
-def _shows(path: Path) -> bool:
-    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.bundle import Bundle, Tensor
-from t2i.runtime.errors import BundleError, UsageError
+from t2i.runtime.errors import UsageError
 from t2i.runtime.pictures import Pixels, fitted, to_planes
-from t2i.runtime.sessions import Arrays, Session
+from t2i.runtime.sessions import Arrays, Session, not_a_number
 
 STAGES = 4
 """Parts of a picture after which it can be looked at."""
@@ -244,10 +244,7 @@ class Decoder:
 
     def _drawn(self, logits: npt.NDArray[np.float32], uniform: npt.NDArray[np.float64]) -> Tokens:
         if not np.isfinite(logits).all():
-            raise BundleError(
-                f"{self.name} foretells something that is no probability (not a number)",
-                hint="export it with --fp32, or draw on another --device",
-            )
+            raise not_a_number(self.name, "draw")
         if self._silent:
             without, told = np.split(logits, 2)
             logits = without + np.float32(self.sampling.guidance) * (told - without)

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime import places
+from t2i.runtime.archives import AGAIN
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import BundleError
 from t2i.runtime.pictures import Pixels, to_planes
-from t2i.runtime.sessions import Arrays, open_session, usable_threads
+from t2i.runtime.sessions import Arrays, not_a_number, open_session, usable_threads
 from t2i.runtime.text import PADDING_ID, Tokenizer
 
 TINY = 1e-30
@@ -53,7 +54,7 @@ class Describer:
         if told != tokenizer.unknown_id + 1:
             raise BundleError(
                 f"{bundle.name} says {told} words and names {tokenizer.unknown_id + 1}",
-                hint="export the bundle again, or get it again from where it came",
+                hint=AGAIN,
             )
 
     def __call__(self, picture: Pixels, *, beams: int = 1) -> str:
@@ -110,10 +111,7 @@ class Describer:
         feeds: Arrays = {"picture": seen, "word": last, "state": state}
         told = self._caption.run(feeds, ["next", "state_after"])
         if not np.isfinite(told["next"]).all():
-            raise BundleError(
-                f"{self.manifest.name} computed something that is no probability (not a number)",
-                hint="export it with --fp32, or describe on another --device",
-            )
+            raise not_a_number(self.manifest.name, "describe")
         logarithms = np.log(np.maximum(told["next"].astype(np.float64), TINY))
         logarithms[:, -1] = -np.inf
         return logarithms, told["state_after"]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from t2i.runtime import classes, noise, places
+from t2i.runtime.archives import AGAIN
 from t2i.runtime.blend import FRAMES, Between, blend, way
 from t2i.runtime.bundle import Bundle, Graph, Tensor
 from t2i.runtime.decode import Decoder, Opening, Sampling
@@ -18,7 +19,7 @@ from t2i.runtime.noise import Held
 from t2i.runtime.painting import Caption, Painting, refuse_tokens, refuse_what_draws_no_captions
 from t2i.runtime.pictures import Pixels, fitted, to_pixels, to_planes
 from t2i.runtime.proof import SelfTest, replay
-from t2i.runtime.sessions import Arrays, Session, open_session, usable_threads
+from t2i.runtime.sessions import Arrays, Session, not_a_number, open_session, usable_threads
 from t2i.runtime.text import Reading, Tokenizer
 from t2i.runtime.vectors import open_vectors
 from t2i.runtime.waiting import Waiting
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 TOGETHER, ROOM = 8, 64
-"""Captions that are drawn at once, and that may wait, where many are submitted."""
+"""Captions that are drawn at once, and that may wait where many are submitted."""
 
 
 def load(
@@ -143,8 +144,7 @@ class Painter:
         pairs = self._tokenizer.pairs if self._tokenizer else None
         if not pairs:
             raise BundleError(
-                f"{self.manifest.name} draws tokens, and reads no byte pairs",
-                hint="export it again, or get it again from where it came",
+                f"{self.manifest.name} draws tokens, and reads no byte pairs", hint=AGAIN
             )
         session, empty = self._sessions["prefill"], np.array([[pairs.start, pairs.end]])
         decoder = Decoder(
@@ -187,12 +187,12 @@ class Painter:
 
     @property
     def vocabulary(self) -> Collection[str]:
-        """The words, class names or characters that it knows."""
+        """The words, class names, characters or byte pairs that it knows."""
         return self._tokenizer.vocabulary if self._tokenizer else ()
 
     @property
     def unit(self) -> str:
-        """What it reads one by one: words, or characters."""
+        """What it reads one by one: `word`, `character` or `token`."""
         return self._tokenizer.unit if self._tokenizer else "word"
 
     @property
@@ -392,8 +392,5 @@ class Painter:
 
     def _pixels(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         if not np.isfinite(images).all():
-            raise BundleError(
-                f"{self.manifest.name} computed something that is no picture (not a number)",
-                hint="export it with --fp32, or draw on another --device",
-            )
+            raise not_a_number(self.manifest.name, "draw")
         return to_pixels(images, self.manifest.pixels)

@@ -7,12 +7,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from t2i.runtime.archives import AGAIN
 from t2i.runtime.bundle import Tensor
 from t2i.runtime.draw import Painter
-from t2i.runtime.errors import BundleError, PictureError
+from t2i.runtime.errors import PictureError
 from t2i.runtime.pictures import Pixels, fitted, to_pixels, to_planes
-from t2i.runtime.sessions import Arrays, open_session
+from t2i.runtime.sessions import Arrays, not_a_number, open_session
 from t2i.runtime.text import Reading
 
 STEPS = 60
@@ -158,7 +157,7 @@ class Editor:
             found = self._run({**feeds, "latent": latent[None]}, ["loss", "slope", "image"])
             loss, slope = float(found["loss"][0]), found["slope"][0]
             if not (np.isfinite(loss) and np.isfinite(slope).all()):
-                raise _not_a_number(self.manifest.name)
+                raise not_a_number(self.manifest.name, "edit")
             waited = 0 if loss < (1 - GAIN) * least else waited + 1
             if loss < least:
                 least, best, picture = loss, latent, self._pixels(found["image"])[0]
@@ -192,17 +191,10 @@ class Editor:
 
     def _pixels(self, images: npt.NDArray[np.float32]) -> Pixels:
         if not np.isfinite(images).all():
-            raise _not_a_number(self.manifest.name)
+            raise not_a_number(self.manifest.name, "edit")
         return to_pixels(images, self.manifest.pixels)
 
 
 def _zeros(tensor: Tensor, count: int) -> npt.NDArray[np.float32]:
     sizes = [count if size == "B" else int(size) for size in tensor.shape]
     return np.zeros(sizes, np.float32)
-
-
-def _not_a_number(name: str) -> BundleError:
-    return BundleError(
-        f"{name} computed something that is not a number",
-        hint=f"export it with --fp32, edit on another --device, or {AGAIN}",
-    )

@@ -76,7 +76,7 @@ class Embeddings:
 def _npz(path: Path) -> Find:
     try:
         archive = zipfile.ZipFile(path)  # stays open: its table of contents may be long
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
 
     def find(caption: str) -> npt.NDArray[Any] | None:

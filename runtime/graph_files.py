@@ -9,9 +9,9 @@ Source: onnx.proto for the numbers of the fields, the protocol buffers' encoding
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from t2i.runtime.archives import AGAIN
 from t2i.runtime.errors import BundleError
 
-HINT = "get the bundle again from where it came, or export it again"
 ALIGNED = 64  # places in a file of weights, as vectors of numbers are in memory
 MOST_FIELDS = 5_000_000  # a graph of 1,000 nodes has some 20,000
 
@@ -56,11 +56,11 @@ def refuse_other_files(data: bytes, name: str, beside: Mapping[str, int] | None 
                 said.append(_said(data, start, at, name))
             # A context operator names a compiled engine, which a device would load and run.
             if kind == "node" and field == _OPERATOR and data[start:at] == b"EPContext":
-                raise BundleError(f"{name} runs an engine from another file", hint=HINT)
+                raise BundleError(f"{name} runs an engine from another file", hint=AGAIN)
             if wire == _LENGTH and field in _INSIDE[kind]:
                 messages.append((_INSIDE[kind][field], start, at))
         if (outside or said) and not _lies_in(beside or {}, said):
-            raise BundleError(f"{name} takes its weights from another file", hint=HINT)
+            raise BundleError(f"{name} takes its weights from another file", hint=AGAIN)
 
 
 def _fields(data: bytes, at: int, end: int, name: str) -> Iterator[tuple[int, int, int, int, int]]:
@@ -116,4 +116,4 @@ def _varint(data: bytes, at: int, end: int, name: str) -> tuple[int, int]:
 
 
 def _damaged(name: str) -> BundleError:
-    return BundleError(f"{name} is no whole ONNX file", hint=HINT)
+    return BundleError(f"{name} is no whole ONNX file", hint=AGAIN)

@@ -62,6 +62,19 @@ def read_jobs(
     return jobs, bad
 
 
+def read_typed(painter: Painter, captions: Sequence[str], *, seed: int) -> list[Job]:
+    """A picture a caption. What was typed is right as a whole, or nothing is drawn.
+
+    Raises:
+        TextError: nothing in a caption can be drawn.
+    """
+    readings = [painter.read(caption) for caption in captions]
+    return [
+        Job(index, index, caption, reading, seed + index)
+        for index, (caption, reading) in enumerate(zip(captions, readings, strict=True))
+    ]
+
+
 def read_way(painter: Painter, start: str, end: str, *, frames: int, seed: int) -> list[Job]:
     """A picture a frame from one caption to another, all of one seed.
 

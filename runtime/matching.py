@@ -26,7 +26,7 @@ class Matcher:
         Raises:
             ScoreError: it does only one of them.
         """
-        extractor.require("code")
+        # Whatever reads captions gives codes of pictures too: `Bundle.load` sees to it.
         if "text" not in {graph.role for graph in extractor.manifest.graphs}:
             raise ScoreError(
                 f"{extractor.name} reads no captions",

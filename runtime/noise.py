@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from t2i.runtime.bundle import Noise
 from t2i.runtime.errors import UsageError
+from t2i.runtime.rules import NOISE_DIMENSIONS
 
-DIMENSIONS = 2**24  # of one picture, all noise inputs together
+DIMENSIONS = NOISE_DIMENSIONS  # of one picture, all noise inputs together
 SEEDS = 2**38  # so that every counter stays below 2**62
 
 Held = int | npt.NDArray[np.float32]
@@ -68,6 +69,15 @@ def _values(
     return values.astype(np.float32).reshape(len(starts), *noise.shape)
 
 
+def dice(seed: int) -> np.random.RandomState:
+    """NumPy's old generator, with which official code draws, for every seed of a picture.
+
+    It takes 32 bits at a time.
+    """
+    high, low = divmod(seed, 2**32)
+    return np.random.RandomState([low, high] if high else low)
+
+
 def refuse_out_of_range(seed: int) -> None:
     """Raises UsageError where no picture can have this seed."""
     if not 0 <= seed < SEEDS:
@@ -75,6 +85,12 @@ def refuse_out_of_range(seed: int) -> None:
             f"seed {seed} is out of range",
             hint="the seed of each picture (--seed plus its index) lies in 0 … 2^38 − 1",
         )
+
+
+def refuse_too_many(seed: int, pictures: int) -> None:
+    """Raises UsageError where so many pictures, from this seed on, have no seeds."""
+    if seed + pictures > SEEDS:
+        raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
 
 
 def refuse_unknown(names: Iterable[str], inputs: Sequence[Noise]) -> None:

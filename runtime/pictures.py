@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
 import numpy as np
@@ -98,8 +98,13 @@ def save_png(
     """
     story = {"caption": caption, "words": " ".join(words), "seed": str(seed)}
     story |= {"bundle": bundle, "sha256": sha256, **(further or {})}
+    write_png(picture, path, _chunks(story))
+
+
+def write_png(levels: Pixels, path: Path, chunks: PngImagePlugin.PngInfo | None = None) -> None:
+    """Write levels (H, W, 3), or grey ones (H, W), as `write_whole` does."""
     data = io.BytesIO()
-    Image.fromarray(picture).save(data, "PNG", pnginfo=_chunks(story))
+    Image.fromarray(levels).save(data, "PNG", pnginfo=chunks)
     write_whole(path, data.getvalue())
 
 
@@ -185,6 +190,13 @@ def slug(caption: str) -> str:
     if len(name) > NAME_LENGTH:
         name = name[: NAME_LENGTH + 1].rpartition("-")[0] or name[:NAME_LENGTH]
     return name if name and not RESERVED.fullmatch(name) else f"picture-{name}".rstrip("-")
+
+
+def is_picture(name: str) -> bool:
+    """By its ending. Hidden files are none, nor is what a Mac leaves in archives."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not hidden and path.suffix.lower() in ENDINGS
 
 
 def read_picture(path: Path) -> Pixels:

@@ -92,6 +92,8 @@ def _files(manifest: "Manifest") -> Iterator[str]:
             yield f"{name}: its sha256 is not 64 hexadecimal digits"
         elif not 0 < size <= limit:
             yield f"{name}: {size} bytes is out of range, at most {limit}"
+    if manifest.training and not _SHA256.fullmatch(manifest.training.checkpoint):
+        yield "training.checkpoint: its sha256 is not 64 hexadecimal digits"
     names = [name.lower() for name, *_ in listed]
     if len({*names, "manifest.json"}) <= len(names):
         yield "one file is named for two things"

@@ -6,7 +6,6 @@ go into its bundles. A bundle in eight bits is fitted to the captions in `captio
 pictures are told in tokens, it is tried on `streams.safetensors`.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,7 +138,7 @@ def read_recipe(path: Path) -> Recipe:
         TrainingError: it is missing, damaged, or of a newer version.
     """
     try:
-        data = json.loads(path.read_bytes())
+        data = loads(path.read_bytes())
         if isinstance(data, dict) and isinstance(data.get("schema"), int):
             _refuse_newer(path, data["schema"])
         return decode(Recipe, data)
@@ -148,7 +147,7 @@ def read_recipe(path: Path) -> Recipe:
             f"{path.parent} is no run: it has no {path.name}",
             hint="pass the folder that `t2i-train` printed",
         ) from None
-    except (ValueError, RecursionError, RecordError) as error:
+    except RecordError as error:
         raise TrainingError(
             f"{path} is damaged: {error}", hint="take another run, or train again"
         ) from None

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from t2i.runtime import records, terminal
 from t2i.runtime.errors import DataError, PictureError
 from t2i.runtime.matching import Matcher, Vectors, read
-from t2i.runtime.pictures import ENDINGS
+from t2i.runtime.pictures import ENDINGS, is_picture
 
 MAGIC = b"t2i-index\n"
 SCHEMA = 1
@@ -222,7 +222,11 @@ class Update:
         new: list[tuple[str, Path, tuple[int, int]]] = []
         seen, broken = 0, list[str]()
         for name, path in found.items():
-            about = path.stat()
+            try:
+                about = path.stat()
+            except OSError as error:  # a link that leads nowhere
+                broken.append(f"{path} cannot be read: {error.strerror}")
+                continue
             stamp = (about.st_size, about.st_mtime_ns)
             place = known.get(name)
             if old and place is not None and old.stamp(place) == stamp:
@@ -290,8 +294,7 @@ def refuse_other(index: Index, path: Path, model: str, sha256: str) -> None:
         other = made.model if made.model != model else f"another bundle called {model}"
         raise DataError(
             f"{path} was made by {other}, not by this {model}: their vectors do not compare",
-            hint=f"search it with --model {made.model}, or make it again: remove it, and name the "
-            "pictures with --folder",
+            hint=f"search it with --model {made.model}, or {_AGAIN}",
         )
 
 
@@ -306,7 +309,7 @@ def _pictures(folder: Path) -> dict[str, Path]:
     found = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+        if is_picture(path.name)
     }
     if not found:
         raise DataError(

@@ -7,6 +7,7 @@ so has the number of those who wait.
 
 import base64
 import json
+import re
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from t2i.runtime.records import RecordError, decode, loads
 
 LOOPBACK = "127.0.0.1"
 REQUEST_BYTES = 2**16
+LENGTH = re.compile("[0-9]{1,9}")
 WAITING = 16
 """Requests that are being answered or wait for it; more are refused."""
 PATIENCE_SECONDS = 10.0
@@ -157,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here", "open the page itself")
         elif self.headers.get("Content-Type") != JSON:
             self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "no JSON", "ask from the page itself")
-        elif not (length.isascii() and length.isdigit() and int(length) <= REQUEST_BYTES):
+        elif not (LENGTH.fullmatch(length) and int(length) <= REQUEST_BYTES):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too long", "shorten the caption")
         else:
             self._draw(self.rfile.read(int(length)))

@@ -339,6 +339,14 @@ def _fits(tensor: Tensor, dtype: str, shape: Sequence[Any]) -> bool:
     )
 
 
+def not_a_number(name: str, work: str) -> BundleError:
+    """What `name` computed is of no use; `work` is what it was to do."""
+    return BundleError(
+        f"{name} computed something that is not a number",
+        hint=f"export it with --fp32, or {work} on another --device",
+    )
+
+
 def _differs(graph: Graph, name: str) -> BundleError:
     return BundleError(
         f"{graph.file} is not as the manifest describes it: see its tensor {name[:40]!r}",

@@ -9,10 +9,11 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from time import monotonic
 from typing import Any, Protocol, TextIO
 
@@ -100,6 +101,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
             for cell, width, aligned in zip(line, widths, right, strict=True)
         ]
         _result("  ".join(placed).rstrip())
+
+
+def first_of(names: Collection[str], most: int) -> str:
+    """So many of some names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(islice(names, most)) + more
 
 
 class Bar(Protocol):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from t2i.runtime.archives import AGAIN
 from t2i.runtime.bundle import Text
 from t2i.runtime.errors import BundleError, DataError, TextError
 
@@ -213,13 +214,12 @@ class Tokenizer:
         return words, int(more)
 
     def _nothing_to_draw(self, caption: str, words: list[str]) -> TextError:
-        shown = repr(caption if len(caption) <= SHOWN else caption[:SHOWN] + "…")
         if not caption.strip():
             message = "the caption is empty"
         elif words:
-            message = f"no {self.unit} of the caption {shown} is known to this bundle"
+            message = f"no {self.unit} of the caption {shown(caption)} is known to this bundle"
         else:
-            message = f"there are no words in the caption {shown}"
+            message = f"there are no words in the caption {shown(caption)}"
         # An emoji is no word, but its name may be one.
         names = " ".join(unicodedata.name(each, "") for each in caption[:SHOWN]).lower()
         meant = words or names.split() if self.unit == "word" else []
@@ -231,6 +231,11 @@ class Tokenizer:
         else:
             hint = f"it knows {self.unit}s such as {', '.join(islice(self.vocabulary, 8))}"
         return TextError(message, hint=hint)
+
+
+def shown(caption: str) -> str:
+    """A caption as an error quotes it."""
+    return repr(caption if len(caption) <= SHOWN else caption[:SHOWN] + "…")
 
 
 def words_of(caption: str) -> list[str]:
@@ -318,5 +323,5 @@ def _parse(data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
         pass
     raise BundleError(
         "the tokenizer is damaged, or no vocabulary of words or byte pairs",
-        hint="export the bundle again, or get it again from where it came",
+        hint=AGAIN,
     )

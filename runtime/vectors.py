@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from t2i.runtime.bundle import Bundle
 from t2i.runtime.errors import DataError, TextError, UsageError
-from t2i.runtime.text import SHOWN, Reading
+from t2i.runtime.text import Reading, shown
 
 if TYPE_CHECKING:
     from t2i.runtime.embeddings import Embeddings, Vector
@@ -39,16 +39,15 @@ class Vectors:
 
     def _vector(self, caption: str) -> "Vector":
         vector = self.embeddings.get(caption)
-        shown = repr(caption if len(caption) <= SHOWN else caption[:SHOWN] + "…")
         if vector is None:
             raise TextError(
-                f"there is no vector of {shown} in {self.embeddings.path}",
+                f"there is no vector of {shown(caption)} in {self.embeddings.path}",
                 hint="captions are looked up letter for letter: ask for one of the file's, or "
                 "encode this one",
             )
         if len(vector) != self.size:
             raise DataError(
-                f"the vector of {shown} has {len(vector)} numbers, and this bundle takes "
+                f"the vector of {shown(caption)} has {len(vector)} numbers, and this bundle takes "
                 f"{self.size}",
                 hint="encode captions as those of the training were encoded",
             )

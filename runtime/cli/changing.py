@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from t2i.runtime import places, terminal
+from t2i.runtime import noise, places, terminal
 from t2i.runtime.bundle import Bundle
-from t2i.runtime.captions import Line
 from t2i.runtime.cli import remarks
 from t2i.runtime.cli.edit_request import OF_LATENTS, Request
 from t2i.runtime.difference import Difference, is_turned
-from t2i.runtime.draw import Painter
+from t2i.runtime.draw import TOGETHER, Painter
 from t2i.runtime.errors import BundleError, UsageError
-from t2i.runtime.jobs import Drawn, paint, read_jobs
+from t2i.runtime.jobs import Drawn, paint, read_typed
 from t2i.runtime.pictures import ENDINGS, Pixels, free_name, grid, save_png
 
 MODEL = "birds"
 """Draws unless another is asked for."""
-AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def change(request: Request) -> None:
     made = list(_changed(painter, request))
     sheet = grid(np.stack([cell for each in made for cell in each.cells]), columns=3)
     path = request.out or free_name(Path(), f"{request.start} to {request.captions[0]}")
-    signature = {"bundle": painter.manifest.name, "sha256": painter.bundle.sha256}
+    signature = painter.bundle.signature
     save_png(
         sheet,
         path,
@@ -103,7 +101,7 @@ def _check(request: Request) -> None:
     request.refuse("is for pictures: --from always makes one sheet", "grid")
     request.refuse("moves the latent of a picture, and --from draws from noise", *OF_LATENTS)
     request.refuse_out()
-    request.refuse_seeds(1)
+    noise.refuse_too_many(request.seed, 1)
 
 
 def _painter(request: Request) -> Painter:
@@ -124,13 +122,10 @@ def _painter(request: Request) -> Painter:
 def _changed(painter: Painter, request: Request) -> Iterator[Changed]:
     """Each caption beside that of --from; all pictures are of one seed."""
     assert request.start is not None
-    lines = [Line(n, text) for n, text in enumerate((request.start, *request.captions), 1)]
-    for line in lines:
-        painter.read(line.caption)  # all can be drawn, or nothing is
-    jobs, bad = read_jobs(painter, lines, seed=request.seed, count=1)
-    remarks.tell_what_was_not_read(painter, jobs, bad, None)
+    jobs = read_typed(painter, (request.start, *request.captions), seed=request.seed)
+    remarks.tell_what_was_not_read(painter, jobs, {}, None)
     alike = [replace(job, seed=request.seed) for job in jobs]
-    before, *others = paint(painter, alike, batch_size=AT_ONCE)
+    before, *others = paint(painter, alike, batch_size=TOGETHER)
     for after in others:
         if after.job.reading.words == before.job.reading.words:
             terminal.warn(

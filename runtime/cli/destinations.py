@@ -66,11 +66,6 @@ class Work:
         """How many pictures `paint` gives in all."""
         return len(self.jobs) // self.request.count * self.request.kept
 
-    @property
-    def signature(self) -> dict[str, str]:
-        """What drew the pictures."""
-        return {"bundle": self.painter.manifest.name, "sha256": self.painter.bundle.sha256}
-
 
 def endings(painter: Painter, outputs: Sequence[str]) -> tuple[str, ...]:
     """How the files end that are written beside `NAME.png`."""
@@ -120,7 +115,7 @@ def into_one_file(work: Work) -> None:
             filled[line] += 1
             bar.advance()
     captions, seed = [line.caption for line in request.lines], request.seed
-    caption, signature = "\n".join(captions), work.signature
+    caption, signature = "\n".join(captions), work.painter.bundle.signature
     if request.animated:
         assert request.out
         path, size = request.out, _size(painter)
@@ -238,7 +233,7 @@ def _save(work: Work, drawn: Drawn, path: Path) -> list[Path]:
             seed=job.seed,
             words=job.reading.words,
             further=_further(job, work.request),
-            **work.signature,
+            **work.painter.bundle.signature,
         )
     return files
 
@@ -287,7 +282,7 @@ def _record(work: Work, entry: Entry, folder: Path, seconds: float) -> dict[str,
         "file": str(folder / entry.file) if entry.file else None,
         "beside": [str(folder / name) for name in entry.beside],
         "hold": work.request.held,
-        **work.signature,
+        **work.painter.bundle.signature,
         "seconds": round(seconds, 3),
     }
 

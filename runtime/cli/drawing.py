@@ -1,17 +1,15 @@
 """What `t2i-run` does with captions."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from t2i.runtime import batch, noise
 from t2i.runtime.captions import Line
 from t2i.runtime.cli import destinations, remarks
 from t2i.runtime.cli.destinations import Work
-from t2i.runtime.cli.request import Request
+from t2i.runtime.cli.request import Request, refuse_files_there
 from t2i.runtime.decode import Opening
 from t2i.runtime.draw import Painter, load
-from t2i.runtime.errors import PictureError, TextError, UsageError
+from t2i.runtime.errors import TextError, UsageError
 from t2i.runtime.jobs import Job, read_jobs, read_way
 from t2i.runtime.pictures import companions, read_picture
 
@@ -122,12 +120,3 @@ def _judge(request: Request) -> "Matcher | None":
     from t2i.runtime.matching import Matcher  # few want it, and its imports take time
 
     return Matcher.load(request.rerank, device=request.device, threads=request.threads)
-
-
-def refuse_files_there(files: Sequence[Path]) -> None:
-    """Raises PictureError where one of them exists."""
-    for file in files:
-        if file.exists():
-            raise PictureError(
-                f"{file} is there already", hint="replace it with --force, or choose another --out"
-            )

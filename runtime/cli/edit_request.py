@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from t2i.runtime import noise
-from t2i.runtime.cli.drawing import refuse_files_there
-from t2i.runtime.cli.request import PNG
+from t2i.runtime.cli.request import PNG, refuse_files_there
 from t2i.runtime.errors import UsageError
 
 OF_LATENTS = ("steps", "strength", "invert", "direction", "interpolate", "frames")
@@ -58,11 +56,6 @@ class Request:
             )
         if self.out and not self.force:
             refuse_files_there([self.out])
-
-    def refuse_seeds(self, count: int) -> None:
-        """Raises UsageError where so many pictures have no seeds."""
-        if self.seed + count > noise.SEEDS:
-            raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
 
     def refuse(self, why: str, *names: str) -> None:
         """Raises UsageError where one of these options was given."""

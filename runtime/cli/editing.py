@@ -7,17 +7,14 @@ from time import perf_counter
 
 import numpy as np
 
-from t2i.runtime import places, terminal
+from t2i.runtime import noise, places, terminal
 from t2i.runtime.bundle import Bundle
-from t2i.runtime.captions import Line
 from t2i.runtime.cli import bundles, remarks
 from t2i.runtime.cli.edit_request import OF_LATENTS, Request
-from t2i.runtime.draw import Painter
+from t2i.runtime.draw import TOGETHER, Painter
 from t2i.runtime.errors import BundleError, UsageError
-from t2i.runtime.jobs import Drawn, Job, paint, read_jobs
+from t2i.runtime.jobs import Drawn, Job, paint, read_typed
 from t2i.runtime.pictures import Pixels, fitted, free_name, grid, read_picture, save_png
-
-AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Work:
     def paint(self) -> Iterator[Drawn]:
         """All captions in the style of the picture."""
         style = self.painter.invert(self.picture)
-        return paint(self.painter, self.jobs, batch_size=AT_ONCE, hold=style)
+        return paint(self.painter, self.jobs, batch_size=TOGETHER, hold=style)
 
     def save(
         self, pixels: Pixels, path: Path, caption: str, seed: int, words: Sequence[str] = ()
@@ -45,13 +42,8 @@ class Work:
             seed=seed,
             words=words,
             further={"style": self.request.picture.name},
-            **self.signature,
+            **self.painter.bundle.signature,
         )
-
-    @property
-    def signature(self) -> dict[str, str]:
-        """What drew the pictures."""
-        return {"bundle": self.painter.manifest.name, "sha256": self.painter.bundle.sha256}
 
 
 def edit(request: Request) -> None:
@@ -105,7 +97,7 @@ def _check(request: Request, bundle: str) -> None:
             f"{len(request.captions)} pictures do not fit into {request.out}",
             hint="put them on one sheet with --grid, or leave out --out",
         )
-    request.refuse_seeds(len(request.captions))
+    noise.refuse_too_many(request.seed, len(request.captions))
 
 
 def _draw_in_style(request: Request, bundle: Bundle) -> None:
@@ -114,11 +106,8 @@ def _draw_in_style(request: Request, bundle: Bundle) -> None:
     remarks.introduce(painter, request.seed)
     remarks.tell_what_is_resized(painter, given, request.picture)
     _tell_what_a_seed_decides(request, painter)
-    lines = [Line(number, text) for number, text in enumerate(request.captions, 1)]
-    for line in lines:
-        painter.read(line.caption)  # all can be drawn, or nothing is
-    jobs, bad = read_jobs(painter, lines, seed=request.seed, count=1)
-    remarks.tell_what_was_not_read(painter, jobs, bad, None)
+    jobs = read_typed(painter, request.captions, seed=request.seed)
+    remarks.tell_what_was_not_read(painter, jobs, {}, None)
     work = Work(request, painter, fitted(given, painter.manifest.image_px), jobs)
     if request.grid:
         _onto_sheet(work)
@@ -159,7 +148,7 @@ def _into_files(work: Work) -> None:
                     "words": reading.words,
                     "unknown": reading.unknown,
                     "surplus": reading.surplus,
-                    **work.signature,
+                    **work.painter.bundle.signature,
                     "seconds": round(drawn.seconds, 3),
                 }
             )
@@ -182,7 +171,7 @@ def _onto_sheet(work: Work) -> None:
                 "picture": str(request.picture),
                 "captions": request.captions,
                 "seed": request.seed,
-                **work.signature,
+                **work.painter.bundle.signature,
                 "seconds": round(seconds, 3),
             }
         )

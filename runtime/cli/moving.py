@@ -12,7 +12,6 @@ import numpy as np
 from t2i.runtime import terminal
 from t2i.runtime.blend import FRAMES, refuse_too_few
 from t2i.runtime.bundle import Bundle
-from t2i.runtime.captions import Line
 from t2i.runtime.cli import remarks
 from t2i.runtime.cli.edit_request import Request
 from t2i.runtime.cli.request import PNG, WEBP
@@ -26,7 +25,7 @@ from t2i.runtime.editor import (
     Wish,
 )
 from t2i.runtime.errors import UsageError
-from t2i.runtime.jobs import Job, read_jobs
+from t2i.runtime.jobs import Job, read_typed
 from t2i.runtime.latents import NPZ, read_latent, save_latent
 from t2i.runtime.pictures import (
     ENDINGS,
@@ -118,9 +117,7 @@ class Work:
 
     @property
     def signature(self) -> dict[str, str]:
-        """What drew the pictures."""
-        painter = self.editor.painter
-        return {"bundle": painter.manifest.name, "sha256": painter.bundle.sha256}
+        return self.editor.painter.bundle.signature
 
     def tell(self, path: Path) -> Told:
         """What is told of a picture, or was told before."""
@@ -138,11 +135,8 @@ class Work:
     def read(self, *captions: str) -> list[tuple[Job, Wish]]:
         """Captions as latents; what is not read of them is told."""
         painter = self.editor.painter
-        lines = [Line(number, text) for number, text in enumerate(captions, 1)]
-        for line in lines:
-            painter.read(line.caption)  # all can be read, or nothing is done
-        jobs, bad = read_jobs(painter, lines, seed=0, count=1)
-        remarks.tell_what_was_not_read(painter, jobs, bad, None)
+        jobs = read_typed(painter, captions, seed=0)
+        remarks.tell_what_was_not_read(painter, jobs, {}, None)
         return [(job, self.editor.wish(painter.read(job.caption))) for job in jobs]
 
     def edit(self) -> None:

@@ -1,4 +1,4 @@
-"""What `t2i-run` says beside its results."""
+"""What commands that draw say beside their results."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 from t2i.runtime import terminal
-from t2i.runtime.captions import STANDARD_INPUT, Line
+from t2i.runtime.captions import Line, named
 from t2i.runtime.draw import Painter
 from t2i.runtime.jobs import Job
 from t2i.runtime.pictures import Pixels
-from t2i.runtime.text import SHOWN, class_name
+from t2i.runtime.text import class_name, shown
 
 NAMED = 10  # at most so many lines, or words, of a file; its index has all
 
@@ -50,7 +50,7 @@ def tell_what_was_not_read(
     painter: Painter, jobs: Sequence[Job], bad: Mapping[int, Line], source: str | None
 ) -> None:
     """Name unknown words, count surplus ones, and say which lines cannot be drawn."""
-    file = "standard input" if source == STANDARD_INPUT else source
+    file = named(source) if source else ""
     for line in islice(bad.values(), NAMED):
         terminal.warn(f"{file}, line {line.number}: {line.problem}")
     if len(bad) > NAMED:
@@ -58,10 +58,9 @@ def tell_what_was_not_read(
     readings = {job.line: job.reading for job in jobs}.values()
     unknown = Counter(word for reading in readings for word in reading.unknown)
     if unknown:
-        named = ", ".join(repr(word[:40]) for word, _ in unknown.most_common(NAMED))
-        more = f" and {len(unknown) - NAMED:,} more" if len(unknown) > NAMED else ""
+        words = terminal.first_of([repr(word[:40]) for word, _ in unknown.most_common()], NAMED)
         terminal.warn(
-            f"{painter.manifest.name} does not know {named}{more}", hint=_closest(painter, unknown)
+            f"{painter.manifest.name} does not know {words}", hint=_closest(painter, unknown)
         )
     surplus = [reading.surplus for reading in readings if reading.surplus]
     if surplus and painter.manifest.text:
@@ -76,8 +75,7 @@ def tell_classes(painter: Painter, jobs: Sequence[Job]) -> None:
     taken = {job.caption: job.reading.words[0] for job in jobs if painter.nearest_class}
     near = {text: name for text, name in taken.items() if class_name(text) != name}
     for text, name in islice(near.items(), NAMED):
-        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-        terminal.say(f"{shown!r} is drawn as the class {name!r}")
+        terminal.say(f"{shown(text)} is drawn as the class {name!r}")
     if len(near) > NAMED:
         counts = Counter(near.values()).most_common(NAMED)
         most = ", ".join(f"{name} {count:,}" for name, count in counts)

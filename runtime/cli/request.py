@@ -9,11 +9,10 @@ from t2i.runtime import noise
 from t2i.runtime.blend import FRAMES, refuse_too_few
 from t2i.runtime.captions import STANDARD_INPUT, Line, read_captions
 from t2i.runtime.decode import Sampling
-from t2i.runtime.errors import UsageError
-from t2i.runtime.pictures import slug
+from t2i.runtime.errors import PictureError, UsageError
+from t2i.runtime.pictures import ENDINGS, slug
 
 PNG, WEBP = ".png", ".webp"
-NOT_WRITTEN = {".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def lines_of(typed: Sequence[str] | None, file: str | None) -> tuple[Line, ...]:
@@ -44,6 +43,15 @@ def sampling_of(
     told = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "guidance": guidance}
     said: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     return Sampling(**said) if said else None
+
+
+def refuse_files_there(files: Sequence[Path]) -> None:
+    """Raises PictureError where one of them exists."""
+    for file in files:
+        if file.exists():
+            raise PictureError(
+                f"{file} is there already", hint="replace it with --force, or choose another --out"
+            )
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class Request:
         out = self.out
         suffix = out.suffix.lower() if out else ""
         self._check_way()
-        if suffix in NOT_WRITTEN and not self.animated:
+        if suffix in ENDINGS - {PNG} and not self.animated:
             raise UsageError(f"pictures are not written as {suffix}", hint="end --out with .png")
         self._check_rerank()
         if self.sampling:
@@ -149,9 +157,7 @@ class Request:
             raise UsageError("--resume goes on with a folder", hint="name it with --out")
         if self.resume and self.force:
             raise UsageError("--resume goes on, --force begins again", hint="leave out one of them")
-        seeds = 1 if self.interpolate else self.pictures
-        if self.seed + seeds > noise.SEEDS:
-            raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+        noise.refuse_too_many(self.seed, 1 if self.interpolate else self.pictures)
 
     def _check_way(self) -> None:
         """What concerns the way from one caption to another."""

@@ -11,7 +11,8 @@ from t2i.runtime.score.pairs import PairMetric
 from t2i.runtime.score.sets import SetMetric
 from t2i.runtime.score.sources import Source, Stored
 
-LOCAL, RAY = ENGINES = ("local", "ray")
+LOCAL = "local"
+ENGINES = (LOCAL, "ray")
 FOLDERS = "two pictures or two folders, the reference first: `t2i-score psnr,ssim A B`"
 PICTURES = "a folder, or a bundle that draws: `t2i-score is FAKE`, `t2i-score is --model birds`"
 

@@ -1,21 +1,18 @@
 """What `t2i-score` does with pictures."""
 
-import io
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from PIL import Image
-
 from t2i.runtime import noise, places, terminal
-from t2i.runtime.captions import STANDARD_INPUT, read_captions
+from t2i.runtime.captions import named, read_captions
 from t2i.runtime.cli import remarks, results
 from t2i.runtime.cli.score_request import LOCAL, Request
 from t2i.runtime.draw import load
 from t2i.runtime.errors import BundleError, ScoreError, UsageError
-from t2i.runtime.pictures import write_whole
+from t2i.runtime.pictures import write_png, write_whole
 from t2i.runtime.score import pairs, sets
 from t2i.runtime.score import report as page
 from t2i.runtime.score.attributes import MAIN, Attributes
@@ -62,7 +59,7 @@ def score(request: Request) -> None:
         _save_statistics(request.statistics, works)
     for scorer in judges:
         if request.confusion:
-            _save(request.confusion, scorer)
+            _save_confusion(request.confusion, scorer)
     if request.report:
         _save_report(request.report, found, works, compared)
 
@@ -118,8 +115,7 @@ def _begin(request: Request, metrics: Mapping[str, SetMetric]) -> list[Work]:
     source, known = _source(request)
     sources = {name: each.draws(source) if each.draws else source for name, each in metrics.items()}
     for each in sources.values():
-        if request.seed + len(each) > noise.SEEDS:
-            raise UsageError("the seed is too large", hint="each picture's seed must be below 2^38")
+        noise.refuse_too_many(request.seed, len(each))
     chosen = {name: request.bundles.get(name, each.bundle) for name, each in metrics.items()}
     whole = practice(request.protocol or PYTORCH_FID)
     extractors: dict[tuple[str, str], Extractor] = {}
@@ -176,11 +172,12 @@ def _source(request: Request) -> tuple[Source, Rendered | None]:
             f"{painter.manifest.name} was not trained on drawn birds: there are no captions for it",
             hint="name a file of them by --captions",
         )
-    lines = read_captions(request.captions or str(CAPTIONS))
+    file = request.captions or str(CAPTIONS)
+    lines = read_captions(file)
     drawn = Drawn(
         painter=painter,
         lines=lines,
-        file=_called(request.captions or str(CAPTIONS)),
+        file=Path(named(file)).name,
         total=request.total or len(lines),
         seed=request.seed,
     )
@@ -203,10 +200,6 @@ def _warn_of_own_resizes(extractors: Iterable[Extractor]) -> None:
             f"{name} resizes pictures itself, whatever --protocol says",
             hint="protocols are of Inception: leave out --with",
         )
-
-
-def _called(file: str) -> str:
-    return "standard input" if file == STANDARD_INPUT else Path(file).name
 
 
 def _extractor(metric: str, bundle: str, whole: Practice, request: Request) -> Extractor:
@@ -264,9 +257,6 @@ def _save_report(
     terminal.say(f"wrote {path}")
 
 
-def _save(path: Path, scorer: Attributes) -> None:
-    sheet = confusion_sheet(scorer.counts[MAIN], scorer.values[MAIN])
-    data = io.BytesIO()
-    Image.fromarray(sheet).save(data, "PNG")
-    write_whole(path, data.getvalue())
+def _save_confusion(path: Path, scorer: Attributes) -> None:
+    write_png(confusion_sheet(scorer.counts[MAIN], scorer.values[MAIN]), path)
     terminal.say(f"wrote {path}")

@@ -38,7 +38,8 @@ class Attributes:
         self.judge.require(*self.outputs)
         self.values = self.judge.manifest.attributes
         self.places = {name: self.judge.attribute(name) for name in self.values}
-        self.said = [self._codes(caption) for caption in _stating(setting.source.captions)]
+        captions, count = setting.source.captions, len(setting.source)
+        self.said = [self._codes(caption) for caption in _stating(captions, count)]
         self.counts: dict[str, Counts] = {
             name: np.zeros((len(values), len(values)), np.int64)
             for name, values in self.values.items()
@@ -104,10 +105,10 @@ class Attributes:
         return codes
 
 
-def _stating(captions: Sequence[Caption]) -> Sequence[Caption]:
-    """The captions, if all of them tell what they state, and any states something."""
+def _stating(captions: Sequence[Caption], pictures: int) -> Sequence[Caption]:
+    """The captions, if all of them tell what they state, and any that is drawn states something."""
     silent = [caption for caption in captions if caption.facts is None]
-    if silent or not any(caption.facts for caption in captions):
+    if silent or not any(caption.facts for caption in captions[:pictures]):
         raise ScoreError(
             f"{silent[0].where}: it does not tell what the caption states"
             if silent

@@ -128,8 +128,7 @@ class Edited(Whole):
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
-        generator = self.painter.bundle.graph("generator").sha256
-        return (Input(self.name, len(self), generator), described(self.edits))
+        return (Input(self.name, len(self), self.painter.graph.sha256), described(self.edits))
 
     def __len__(self) -> int:
         return 2 * len(self.edits)

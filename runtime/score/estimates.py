@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.errors import ScoreError
+from t2i.runtime.noise import dice
 from t2i.runtime.score.frechet import Gaussian, Moments, frechet_distance
 from t2i.runtime.score.rows import BLOCK, Numbers
 
@@ -32,8 +33,8 @@ def bootstrapped(
 
     Source: Efron 1979; Davison and Hinkley 1997, section 2.4, for the centring.
     """
-    dice = np.random.RandomState(seed)
-    drawn = np.array([score(np.sort(dice.randint(0, count, count))) for _ in range(times)])
+    random = dice(seed)
+    drawn = np.array([score(np.sort(random.randint(0, count, count))) for _ in range(times)])
     low, high = np.percentile(drawn - drawn.mean(), LEVELS)
     return value + float(low), value + float(high)
 
@@ -73,9 +74,9 @@ def distances_by_size(
     """Up to 15 sizes of samples of generated pictures, and the FID of one sample of each."""
     n = len(rows)
     sizes = np.unique(np.linspace(max(2, SMALLEST * n), n, SIZES).astype(int))
-    dice = np.random.RandomState(seed)
+    random = dice(seed)
     found = [
-        frechet_distance(reference, gaussian_at(rows, np.sort(dice.permutation(n)[:size])))
+        frechet_distance(reference, gaussian_at(rows, np.sort(random.permutation(n)[:size])))
         for size in sizes
     ]
     return sizes, np.array(found)

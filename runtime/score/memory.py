@@ -64,16 +64,23 @@ class Memory:
         self._file.close()
 
     def known(self, key: str) -> int:
-        """How many chunks are there, from the first on without a gap."""
+        """How many chunks are there, from the first on without a gap.
+
+        Raises:
+            ScoreError: the file is damaged.
+        """
         query = "SELECT number FROM chunks WHERE key = ? ORDER BY number"
-        numbers = [number for (number,) in self._file.execute(query, (key,))]
+        try:
+            numbers = [number for (number,) in self._file.execute(query, (key,))]
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
         return next((n for n, number in enumerate(numbers) if n != number), len(numbers))
 
     def recall(self, key: str, number: int) -> Chunk:
         """Raises ScoreError where the chunk is damaged."""
         query = "SELECT data FROM chunks WHERE key = ? AND number = ?"
-        ((data,),) = self._file.execute(query, (key, number))
         try:
+            ((data,),) = self._file.execute(query, (key, number))
             arrays = read_arrays(data, FILE)
             captions = arrays[_CAPTIONS].tolist()
             return Chunk(
@@ -86,10 +93,8 @@ class Memory:
                     if name.startswith(_OUTPUT)
                 },
             )
-        except (T2IError, KeyError, ValueError) as error:
-            raise ScoreError(
-                f"{self.path} is damaged: {error}", hint="delete the file, and score again"
-            ) from error
+        except (T2IError, KeyError, ValueError, sqlite3.Error) as error:
+            raise self._damaged(error) from error
 
     def keep(self, key: str, number: int, chunk: Chunk) -> None:
         """Whole, or not at all."""
@@ -112,6 +117,11 @@ class Memory:
                 f"{self.path} cannot keep what is seen: {error}",
                 hint="make room on the disk, or leave out --resume",
             ) from error
+
+    def _damaged(self, error: Exception) -> ScoreError:
+        return ScoreError(
+            f"{self.path} is damaged: {error}", hint="delete the file, and score again"
+        )
 
 
 def key_of(*told: object) -> str:

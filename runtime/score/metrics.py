@@ -34,7 +34,6 @@ METRICS: dict[str, PairMetric | SetMetric] = {
     "attributes": SetMetric(
         "share of what captions state that a judge of attributes sees in the pictures: its most "
         "likely value is the stated one; intervals of Wilson, statements taken as independent",
-        "",
         "birds-features",
         Attributes,
     ),
@@ -44,7 +43,6 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "MurmurHash3 (hash seed 2) of (seed + picture) · 2²⁴ + caption among those with another "
         "text and, where labels or facts are known, another label or other facts; interval of "
         "Wilson",
-        "",
         "birds-damsm",
         Retrieval,
         random=True,
@@ -52,28 +50,24 @@ METRICS: dict[str, PairMetric | SetMetric] = {
     "vs": SetMetric(
         "Zhang et al. 2018 (HDGAN): inner product of the code of a picture and the sentence of its "
         "caption, of length 1 each (norms floored at 1e-12), mean and population deviation",
-        "",
         "birds-vs",
         VisualSemantic,
     ),
     "clip": SetMetric(
         "Hessel et al. 2021 without prompt and weight: mean over pictures, and population "
         "deviation, of 100 max(0, cosine of code and sentence), norms floored at 1e-12",
-        "",
         "birds-clip",
         ClipScore,
     ),
     "fid": SetMetric(
         "Heusel et al. 2017: squared Fréchet distance of Gaussians of features, in float64, "
         "covariances divided by n − 1, symmetric form",
-        "",
         INCEPTION,
         Fid,
     ),
     "kid": SetMetric(
         "Binkowski et al. 2018: unbiased squared maximum mean discrepancy of features, kernel "
         "(x·y / F + 1)³, mean and population deviation over random subsets",
-        "",
         INCEPTION,
         Kid,
     ),
@@ -81,21 +75,18 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "Kynkäänniemi et al. 2019 and Naeem et al. 2020: of features, F-score of precision and "
         "recall; balls reach to the third neighbour for these, to the fifth for density and "
         "coverage",
-        "",
         INCEPTION,
         Neighbours,
     ),
     "is": SetMetric(
         "Salimans et al. 2016: exp E KL(p(kind | picture) ‖ p(kind)), mean and population "
         "deviation over 10 consecutive splits",
-        "",
         INCEPTION,
         Inception,
     ),
     "diversity": SetMetric(
         "mean Euclidean distance of features between the pictures of a caption from 16 seeds, "
         "mean and population deviation over the first 50 captions",
-        "",
         "birds-perceptual",
         diversity.Diversity,
         draws=diversity.draws,
@@ -107,7 +98,6 @@ METRICS: dict[str, PairMetric | SetMetric] = {
         "its interval normal. The parts are where a network finds them in either picture, grown "
         "by 1/32 of the side; changes are mean absolute differences over 255; other intervals "
         "of Wilson for what is counted",
-        "",
         "birds-features",
         locality.Locality,
         draws=locality.draws,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.score.protocol import Value
 from t2i.runtime.score.sets import Captions, Setting
+from t2i.runtime.score.sources import Caption, Source
 from t2i.runtime.sessions import Arrays
 
 NORM_FLOOR = 1e-12
@@ -29,14 +30,7 @@ class OwnCaption:
         Raises:
             ScoreError: pictures have no captions, or the extractor reads none.
         """
-        captions = setting.source.captions
-        if not captions:
-            raise ScoreError(
-                f"{self.name} needs the captions of the pictures, and {setting.source.name} has "
-                "none",
-                hint="score what `t2i-run --captions FILE` wrote, draw with --model, or tell the "
-                'captions in a metadata.jsonl: {"file_name": "1.png", "text": "a red bird"}',
-            )
+        captions = captions_of(setting.source, self.name)
         setting.extractor.require(*self.outputs)
         texts = list(dict.fromkeys(each.text for each in captions))
         places = {text: place for place, text in enumerate(texts)}
@@ -82,6 +76,17 @@ class ClipScore(OwnCaption):
 
     def scores(self, cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return 100 * np.maximum(0, cosines)
+
+
+def captions_of(source: Source, metric: str) -> Sequence[Caption]:
+    """Raises ScoreError where pictures have no captions."""
+    if not source.captions:
+        raise ScoreError(
+            f"{metric} needs the captions of the pictures, and {source.name} has none",
+            hint="score what `t2i-run --captions FILE` wrote, draw with --model, or tell the "
+            'captions in a metadata.jsonl: {"file_name": "1.png", "text": "a red bird"}',
+        )
+    return source.captions
 
 
 def similarities(

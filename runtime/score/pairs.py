@@ -9,21 +9,19 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from t2i.runtime import terminal
 from t2i.runtime.errors import PictureError, ScoreError
-from t2i.runtime.pictures import Pixels, decode_picture, write_whole
+from t2i.runtime.pictures import Pixels, decode_picture, write_png
 from t2i.runtime.score import multiscale, protocol, similarity
 from t2i.runtime.score.looking import LOCAL, Engine
 from t2i.runtime.score.memory import Chunk, Memory, key_of
 from t2i.runtime.score.protocol import Result, Value
 from t2i.runtime.score.similarity import Planes
-from t2i.runtime.score.sources import tell_unreadable
+from t2i.runtime.score.sources import NAMED, tell_unreadable
 from t2i.runtime.score.stored import Item, from_file, is_set, items_of
 from t2i.runtime.sessions import usable_threads
 
-NAMED = 5
 KEPT = 64
 """Pairs that are kept together."""
 _HASHES = "sha256"
@@ -48,9 +46,8 @@ class Pairs:
     """Pictures of either set that have no partner."""
 
     def tell_alone(self) -> str:
-        named = ", ".join(item.where for item in self.alone[:NAMED])
-        more = f" and {len(self.alone) - NAMED:,} more" if len(self.alone) > NAMED else ""
-        return f"{len(self.alone):,} without a partner: {named}{more}"
+        first = terminal.first_of([item.where for item in self.alone], NAMED)
+        return f"{len(self.alone):,} without a partner: {first}"
 
 
 @dataclass(frozen=True)
@@ -213,7 +210,7 @@ class Scores:
         b = protocol.describe(self.names[1], [(pair.b.name, other) for pair, (_, other) in both])
         return [
             protocol.result(
-                name, metric.unit, mean_of(self.values[name]), self._about(metric, (a, b))
+                name, mean_of(self.values[name]), self._about(metric, (a, b)), unit=metric.unit
             )
             for name, metric in self.metrics.items()
         ]
@@ -278,7 +275,7 @@ def compare(
             scores.add(pair, found)
             for each in found.maps:
                 assert maps, "they are only drawn where they are wanted"
-                _save_map(each, maps / f"{pair.name.removesuffix('.png')}.png")
+                write_png(each, maps / f"{pair.name.removesuffix('.png')}.png")
             bar.advance()
     if not scores.pairs:
         why = next(iter(scores.unreadable.values()))
@@ -345,12 +342,6 @@ def _unpacked(chunk: Chunk) -> list[Compared]:
         a, b = (each.tobytes().hex() for each in hashes[row])
         found[place] = Compared((a, b), {name: each[row] for name, each in values.items()})
     return [each for _, each in sorted(found.items())]
-
-
-def _save_map(levels: Pixels, path: Path) -> None:
-    data = io.BytesIO()
-    Image.fromarray(levels).save(data, "PNG")
-    write_whole(path, data.getvalue())
 
 
 def read(item: Item) -> tuple[Pixels, str]:

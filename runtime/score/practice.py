@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.errors import UsageError, did_you_mean
+from t2i.runtime.noise import dice
 from t2i.runtime.score.resize import PYTORCH_FID
 
 
@@ -38,7 +39,7 @@ class Practice:
         """
         places = np.arange(count)
         if self.shuffled:
-            np.random.RandomState(seed).shuffle(places)
+            dice(seed).shuffle(places)
         return places[: count // self.whole * self.whole]
 
 

@@ -99,7 +99,7 @@ class Result:
 
 
 def result(
-    metric: str, unit: str, found: Value, about: Protocol, called: str | None = None
+    metric: str, found: Value, about: Protocol, *, unit: str = "", called: str | None = None
 ) -> Result:
     """What a metric found, with its protocol."""
     return Result(

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from t2i.runtime.errors import ScoreError
-from t2i.runtime.noise import DIMENSIONS, murmur3
+from t2i.runtime.noise import DIMENSIONS, dice, murmur3
 from t2i.runtime.score.confidence import wilson
+from t2i.runtime.score.own_captions import captions_of
 from t2i.runtime.score.protocol import Value
 from t2i.runtime.score.sets import Captions, Setting
 from t2i.runtime.score.sources import Caption
@@ -32,13 +33,7 @@ class Retrieval:
             ScoreError: pictures have no captions, or too few different ones, or the extractor
                 reads none.
         """
-        captions = setting.source.captions
-        if not captions:
-            raise ScoreError(
-                f"r-precision needs the captions of the pictures, and {setting.source.name} has "
-                "none",
-                hint="score what `t2i-run --captions FILE` wrote, or draw with --model",
-            )
+        captions = captions_of(setting.source, "r-precision")
         setting.extractor.require(*self.outputs)
         self.pool = Pool(captions)
         self.sentences = setting.extractor.sentences(self.pool.texts)
@@ -87,7 +82,7 @@ def spread_of(hits: Sequence[bool], folds: int, seed: int) -> float:
 
     Source: DM-GAN's official `trainer.py`, whose parts lack their last hit by mistake.
     """
-    shuffled = np.random.RandomState(seed).permutation(np.asarray(hits, float))
+    shuffled = dice(seed).permutation(np.asarray(hits, float))
     size = len(shuffled) // folds
     return float(shuffled[: size * folds].reshape(folds, size).mean(1).std()) if size else 0.0
 

@@ -119,7 +119,6 @@ class SetMetric:
 
     definition: str
     """The formula, and the paper it comes from."""
-    unit: str
     bundle: str
     """The extractor, unless another is asked for."""
     begin: Callable[[Setting], Scorer]
@@ -161,7 +160,7 @@ class Work:
             software=protocol.software() | extractor.software,
             unreadable=tuple(source.unreadable),
         )
-        return protocol.result(self.name, self.metric.unit, found, about, self.called)
+        return protocol.result(self.name, found, about, called=self.called)
 
     @property
     def called(self) -> str:

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from t2i.runtime.errors import ScoreError
-from t2i.runtime.pictures import read_picture
+from t2i.runtime.pictures import Pixels, read_picture
 
-Pixels = npt.NDArray[np.uint8]
 Planes = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.uint8 | np.float64]
 Picture = Pixels | Image.Image | Path | str

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -317,9 +316,8 @@ def _in_colours(pixels: Pixels) -> Pixels:
 def tell_unreadable(name: str, pictures: Collection[str]) -> None:
     """Say what was left out."""
     if pictures:
-        named = ", ".join(islice(pictures, NAMED))
-        more = f" and {len(pictures) - NAMED:,} more" if len(pictures) > NAMED else ""
+        first = terminal.first_of(pictures, NAMED)
         terminal.warn(
-            f"{name}: {len(pictures):,} cannot be read and are left out: {named}{more}",
+            f"{name}: {len(pictures):,} cannot be read and are left out: {first}",
             hint="--strict makes that an error; --json lists them all",
         )

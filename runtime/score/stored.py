@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from t2i.runtime import batch, records
 from t2i.runtime.errors import PictureError, ScoreError
-from t2i.runtime.pictures import ENDINGS
+from t2i.runtime.pictures import ENDINGS, is_picture
 from t2i.runtime.score.listed import Listed, listed
 from t2i.runtime.score.locations import ELSEWHERE, location, reaching
 
@@ -85,13 +85,6 @@ def is_set(path: Path) -> bool:
 
 def has_pictures(folder: Path) -> bool:
     return any(is_picture(each.name) for each in folder.iterdir())
-
-
-def is_picture(name: str) -> bool:
-    """Hidden files are none, nor is what a Mac leaves in archives."""
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    return not hidden and Path(name).suffix.lower() in ENDINGS
 
 
 def from_folder(folder: Path) -> tuple[Item, ...]:

@@ -10,7 +10,7 @@ from judges import write_clip, write_matcher
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from t2i.runtime.classify import Learnt, ZeroShot, ensemble
+from t2i.runtime.classify import Learnt, ZeroShot, ensemble, read_labels
 from t2i.runtime.cli.classify import app
 from t2i.runtime.errors import ScoreError
 from t2i.runtime.matching import Matcher
@@ -111,6 +111,11 @@ def test_what_cannot_be_done_is_an_error(
     (here / "empty.txt").write_text(" \n\n")
     Image.new("RGB", (102, 2)).save(here / "strip.png")
     assert message in failed(run(*arguments), status)
+
+
+def test_labels_are_read_to_the_last_however_many(here: Path) -> None:
+    (here / "many.txt").write_text("cat\n" * 2**22 + "zebra\n")
+    assert read_labels(here / "many.txt") == ("cat", "zebra")
 
 
 def test_of_several_pictures_a_broken_one_is_named_and_the_others_are_classified(

@@ -91,6 +91,19 @@ def test_other_files_are_refused(
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(("offset", "odd"), [(6, b"\x63"), (48, b"\xff")])
+def test_a_zip_with_an_odd_table_of_contents_is_refused(
+    tmp_path: Path, offset: int, odd: bytes
+) -> None:
+    """Of a version that nobody writes; with a name that is no text."""
+    path = saved(tmp_path / "v.npz", grün=np.zeros(3))
+    data = path.read_bytes()
+    place = data.index(b"PK\1\2") + offset
+    path.write_bytes(data[:place] + odd + data[place + 1 :])
+    with pytest.raises(DataError, match="cannot be read"):
+        Embeddings(path)
+
+
 @pytest.mark.parametrize("ending", [".h5", ".hdf5", ".HDF5"])
 def test_hdf5_is_read_too(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"v{ending}"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import DRAWN, PX, E, add_line_drawing, manifest, save_manifest
+from bundles import DRAWN, PX, E, add_line_drawing, manifest, refused, save_manifest
 from commands import differ, failed, names, pixels, records
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from t2i.runtime.bundle import Bundle, Tensor
+from t2i.runtime.bundle import Bundle, Tensor, Training
 from t2i.runtime.cli.edit import app
 from t2i.runtime.draw import load
 from t2i.runtime.editor import PATIENCE, Editor, Moved, Wish
@@ -245,6 +245,13 @@ def test_a_latent_of_another_model_or_none_is_refused(edits: Path, tmp_path: Pat
     Path("w.npz").write_bytes(b"PK\x03\x04")
     assert "w.npz holds no latent" in failed(edit("w.npz", "a bird", "--model", edits))
     assert "none.npz does not exist" in failed(edit("none.npz", "a bird", "--model", edits))
+
+
+def test_a_bundle_whose_weights_have_no_hash_is_refused(own_bundle: Path) -> None:
+    """Latents name the weights that they fit by it."""
+    training = Training("toy", "", {}, needs={}, checkpoint="latest", images_seen=0)
+    save_manifest(own_bundle, replace(manifest(own_bundle), training=training))
+    assert "training.checkpoint: its sha256 is not 64 hexadecimal digits" in refused(own_bundle)
 
 
 def test_other_ways_to_edit_refuse_what_moves_latents(edits: Path, tiny_bundle: Path) -> None:

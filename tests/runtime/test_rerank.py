@@ -98,7 +98,8 @@ def test_a_choice_that_is_none_is_wrong_usage(arguments: list[str], message: str
 
 def test_what_only_looks_cannot_choose() -> None:
     said = failed(run("red", "--count=4", "--rerank=judge"))
-    assert "judge tells no 'code' of a picture" in said
+    assert "judge reads no captions" in said
+    assert "such as one of CLIP" in said, "--with is an option of t2i-score alone"
 
 
 def test_the_clip_score_is_the_mean_cosine_of_pictures_and_captions(here: Path) -> None:

@@ -165,6 +165,7 @@ def test_a_caption_with_nothing_to_draw_is_an_error_and_nothing_is_drawn(
         ([], "say what to draw"),
         (["a bird", "--captions", "x.txt"], "say what to draw"),
         (["a bird", "--out", "x.jpg"], "not written as .jpg"),
+        (["a bird", "--out", "x.PPM"], "not written as .ppm"),
         (["a bird", "--count", "2", "--out", "x.png"], "2 pictures do not fit"),
         (["a bird", "--grid", "--out", "folder"], "--grid makes one picture"),
         (["a bird", "--grid", "--stages"], "a grid shows neither"),

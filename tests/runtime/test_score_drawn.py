@@ -364,6 +364,14 @@ def test_too_few_that_can_be_read_are_an_error(
     assert message in failed(run(*arguments, "many", "few"))
 
 
+def test_attributes_are_refused_where_what_is_drawn_states_nothing(here: Path) -> None:
+    lines = ({"text": "bird", "facts": {}}, {"text": "red bird", "facts": {"main": "red"}})
+    (here / "late.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    order = ("attributes", "--model=colourist", "--captions=late.jsonl")
+    assert "what their captions state, and none does" in failed(run(*order, "--total=1"))
+    assert results(*order)["attributes"]["value"] == 1.0
+
+
 def test_a_caption_that_cannot_be_drawn_is_an_error(here: Path) -> None:
     (here / "bad.txt").write_text("red\nxyzzy\n")
     said = failed(run("is", "--model=colourist", "--captions=bad.txt"))

@@ -331,6 +331,12 @@ def test_a_bundle_draws_its_edits_and_the_protocol_says_how(world: Path) -> None
     assert about["options"]["parts"].startswith("birds-parts ")
 
 
+def test_what_draws_token_by_token_is_named_by_the_graph_that_does() -> None:
+    graph, manifest = SimpleNamespace(sha256="5" * 64), SimpleNamespace(name="dalle")
+    painter: Any = SimpleNamespace(manifest=manifest, graph=graph)
+    assert edits.Edited(painter, (EDIT,), 0).inputs[0] == Input("dalle", 2, "5" * 64)
+
+
 def test_so_many_edits_are_drawn_as_pictures_are_asked_for(world: Path) -> None:
     (found,) = records(run("--json", "--total=2").stdout)
     assert (found["protocol"]["pictures"], found["protocol"]["options"]["edits"]) == (4, 2)

@@ -242,6 +242,22 @@ def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     assert "delete the file" in caught.value.hint
 
 
+def test_damage_behind_the_first_page_is_an_error_too(tmp_path: Path) -> None:
+    path = tmp_path / "seen.sqlite"
+    memory = Memory(path)
+    for number in range(4):
+        memory.keep("key", number, Chunk((number,), (None,), {}, {"features": np.zeros((1, 999))}))
+    memory.close()
+    first = path.read_bytes()[:4096]
+    path.write_bytes(first + b"\xff" * (path.stat().st_size - len(first)))
+    memory = Memory(path)
+    for ask in (lambda: memory.known("key"), lambda: memory.recall("key", 0)):
+        with pytest.raises(ScoreError, match="is damaged") as caught:
+            ask()
+        assert "delete the file" in caught.value.hint
+    memory.close()
+
+
 KILLED = """
 import os, signal, sys
 from t2i.runtime.cli.score import app

@@ -72,6 +72,16 @@ def test_a_table_may_resize_otherwise_for_another_metric() -> None:
     assert other["value"] != found["is"]["value"]
 
 
+@pytest.mark.parametrize("seed", [2**32, 2**38 - 200])
+def test_every_seed_of_a_picture_shuffles_and_draws_again(seed: int) -> None:
+    order = ("fid,is", "real", "fake", "--protocol=stackgan", "--bootstrap=5", f"--seed={seed}")
+    found = results(*order)
+    assert found["is"]["protocol"]["options"]["shuffled by"] == seed
+    assert all(each["interval"] for each in found.values())
+    orders = [practice("stackgan").order(130, each).tolist() for each in (seed, seed % 2**32)]
+    assert orders[0] != orders[1]
+
+
 def test_neither_batches_nor_threads_change_a_digit() -> None:
     order = ("fid,kid,is,prdc", "real", "fake", "--subset=50")
     wanted = run(*order).stdout
@@ -133,7 +143,14 @@ def test_earlier_results_are_compared_with_a_warning_where_protocols_differ(here
     assert "holds no kid" in lacking.stderr
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"metric": "fid"}', '{"metric": 1, "value": []}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"metric": "fid"}', '{"metric": 1, "value": []}'),
+        '{"metric": "fid", "value": 1, "protocol": {"inputs": 3}}',
+        '{"metric": "fid", "value": 1, "protocol": {"software": "numpy"}}',
+    ],
+)
 def test_what_holds_no_results_is_an_error(here: Path, text: str) -> None:
     (here / "before.jsonl").write_text(text)
     done = run("fid", "real", "fake", "--against=before.jsonl")

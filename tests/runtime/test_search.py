@@ -94,6 +94,14 @@ def test_a_broken_picture_is_named_and_the_others_are_found(here: Path) -> None:
     assert "torn.png cannot be read" in result.stderr
 
 
+def test_a_link_that_leads_nowhere_is_named_and_the_others_are_found(here: Path) -> None:
+    (here / "photos" / "gone.png").symlink_to(here / "nowhere.png")
+    result = run("i", "red", "--folder=photos", "--top=1")
+    assert "red.png" in result.stdout
+    assert "1 of 5 pictures could not be read" in failed(result)
+    assert "gone.png cannot be read" in result.stderr
+
+
 def test_what_was_seen_before_somebody_stops_it_is_kept(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

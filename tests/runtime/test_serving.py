@@ -115,6 +115,7 @@ def test_orders_of_another_type_or_size_are_refused(server: Server) -> None:
     assert ordered(server, order, Content_Type="text/plain")[0] == 415
     assert ordered(server, order, Content_Length="-1")[0] == 413
     assert ordered(server, order, Content_Length=str(2**40))[0] == 413
+    assert ordered(server, order, Content_Length="9" * 5000)[0] == 413
 
 
 def test_it_listens_on_the_loopback_alone(server: Server) -> None:
