@@ -201,11 +201,15 @@ def test_settings_that_do_not_fit_are_wrong_usage(
     assert hint in caught.value.hint
 
 
-def test_what_compares_pictures_must_be_there_before_anything_is_trained() -> None:
+def test_what_compares_pictures_must_be_there_before_anything_is_trained(tmp_path: Path) -> None:
     birds, cub = ppan.PRESETS["birds"], ppan.PRESETS["cub"]
     assert ppan.needed_settings(birds, "judge") == judge.PRESETS["perceptual"]
     assert ppan.needed_settings(ppan.PRESETS["toy"], "judge") is None
-    assert ppan.needed_settings(replace(cub, vgg="vgg.safetensors"), "judge") is None
+    file = tmp_path / "vgg.safetensors"
+    with pytest.raises(UsageError, match="is not there"):
+        ppan.needed_settings(replace(cub, vgg=str(file)), "judge")
+    file.touch()
+    assert ppan.needed_settings(replace(cub, vgg=str(file)), "judge") is None
     with pytest.raises(UsageError, match="no file of its weights") as caught:
         ppan.needed_settings(cub, "judge")
     assert "--set vgg=FILE" in caught.value.hint
