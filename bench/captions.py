@@ -24,7 +24,7 @@ SEED = 0
 
 
 def lines(count: int = COUNT) -> Iterator[str]:
-    """One JSON object a bird: `text` and `facts`. The words are those of `Birds.fixed`."""
+    """One JSON object a bird: `text` and `facts`. Words are chosen as in `Birds.fixed`."""
     for index in range(count):
         facts = facts_of(SEED, "test", index)
         text = phrase(facts, Dice(mix(index)), WORDS)

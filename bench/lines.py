@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from t2i.models.catalog import CATALOG
+from t2i.runtime import terminal
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("models", "train/recipes", "export")
@@ -60,4 +61,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table())
+    terminal.report(table())

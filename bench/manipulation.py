@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from bench.references import PX, SERIES
+from bench.references import SERIES, drawing
 from t2i.runtime import terminal
 from t2i.runtime.draw import load
 from t2i.runtime.editor import STEPS, STRENGTH, Editor
@@ -32,9 +32,7 @@ from t2i.runtime.score.edits import Edit, read_edits
 from t2i.runtime.score.features import Extractor
 from t2i.runtime.score.locality import grown, split
 from t2i.runtime.score.similarity import psnr
-from t2i.train.data.birds.attributes import complete
-from t2i.train.data.birds.pose import NOISE
-from t2i.train.data.birds.render import PARTS, draw
+from t2i.train.data.birds.render import PARTS
 
 JUDGE = "birds-features"
 
@@ -54,10 +52,8 @@ class Bird:
 def birds(number: int, px: int) -> Iterator[Bird]:
     """The first of the edits that ship, at this size."""
     for index, edit in enumerate(read_edits()[:number]):
-        noise, said = SERIES.noise(index), edit.facts.get("facing")
-        left = said == "left" if said else noise[NOISE.index("facing")] > 0
         before, after = (
-            draw(complete({**edit.facts, edit.attribute: value}), noise, PX, mirrored=left)
+            drawing({**edit.facts, edit.attribute: value}, SERIES.noise(index))
             for value in (edit.was, edit.value)
         )
         numbers = [PARTS.index(part) for part in edit.parts]

@@ -36,7 +36,7 @@ from t2i.runtime.sessions import Arrays
 from t2i.train.data.birds.attributes import Facts, complete
 from t2i.train.data.birds.cache import Series
 from t2i.train.data.birds.pose import NOISE
-from t2i.train.data.birds.render import draw
+from t2i.train.data.birds.render import Drawing, draw
 
 PX = 256
 BATCH = 16
@@ -92,10 +92,14 @@ class Features:
 
 
 def rendered(facts: Facts, noise: tuple[float, ...]) -> Pixels:
+    return drawing(facts, noise).pixels
+
+
+def drawing(facts: Facts, noise: tuple[float, ...]) -> Drawing:
     """The bird of these facts, looking left where they or else the noise say so."""
     said = facts.get("facing")
     left = said == "left" if said else noise[NOISE.index("facing")] > 0
-    return draw(complete(facts), noise, PX, mirrored=left).pixels
+    return draw(complete(facts), noise, PX, mirrored=left)
 
 
 def measure(

@@ -1,5 +1,6 @@
 """`t2i-train`: parse, call, report."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,6 +66,8 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one record at the end.")] = False,
 ) -> None:
     with terminal.explaining_errors():
+        ways = {"resume": resume, "dry-run": dry_run, "check-data": check_data}
+        _exclude(ways | {"write-data": write_data})
         if split and not write_data:
             raise UsageError("--split says what --write-data writes", hint="add --write-data")
         _require_torch()
@@ -88,14 +91,20 @@ def train(
             record = command.dry_run(order)
             _say(record, _lines(record), as_json)
         elif write_data:
-            command.write_data(order, write_data, split or "train")
-            terminal.report(f"wrote {write_data}", next=f"t2i-train {system} --data {write_data}")
+            record = command.write_data(order, write_data, split or "train")
+            _wrote(record, write_data, f"t2i-train {system} --data {write_data}", as_json)
         else:
             run = command.train(order)
-            if as_json:
-                terminal.print_json(command.summary(run))
-            else:
-                terminal.report(f"wrote {run.folder}", next=f"t2i-export {system}")
+            _wrote(command.summary(run), run.folder, f"t2i-export {system}", as_json)
+
+
+def _exclude(ways: Mapping[str, object]) -> None:
+    """Raises UsageError: more than one is asked for."""
+    asked = [name for name, given in ways.items() if given]
+    if len(asked) > 1:
+        raise UsageError(
+            f"--{asked[0]} and --{asked[1]} exclude each other", hint="pass one of them"
+        )
 
 
 def _require_torch() -> None:
@@ -126,6 +135,13 @@ def _say(record: dict[str, Any], lines: list[str], as_json: bool) -> None:
     else:
         for line in lines:
             terminal.report(line)
+
+
+def _wrote(record: dict[str, Any], path: Path, next: str, as_json: bool) -> None:
+    if as_json:
+        terminal.print_json(record)
+    else:
+        terminal.report(f"wrote {path}", next=next)
 
 
 def _lines(record: dict[str, Any]) -> list[str]:

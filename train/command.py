@@ -15,7 +15,7 @@ from t2i.train.data.classes import holds_classes
 from t2i.train.data.settings import SPLITS
 from t2i.train.data.write import write
 from t2i.train.folder import next_folder, refuse_full
-from t2i.train.kept import Kept, beside, held
+from t2i.train.kept import Kept, beside, held, names
 from t2i.train.prerequisites import Found, Plan, check_given, plan
 from t2i.train.rehearsal import rehearse
 from t2i.train.settings import change, check_settings, listed
@@ -90,6 +90,8 @@ def train(order: Order) -> runs.Run:
 def _prepare(order: Order, device: "torch.device") -> "tuple[Plan, Dataset]":
     """Everything that can go wrong before a folder is made."""
     settings = order.settings()
+    if order.weights:
+        names(order.weights)
     precision.check_precision(settings.loop.precision, device)
     check_settings(settings.loop)
     check_given(order.system, order.given)
@@ -155,8 +157,8 @@ def check_data(order: Order) -> Report:
     return check(settings.data, batch_size=settings.loop.batch_size)
 
 
-def write_data(order: Order, folder: Path, split: str) -> None:
-    """Write drawn birds out as an imagefolder, with all that is known of them.
+def write_data(order: Order, folder: Path, split: str) -> dict[str, Any]:
+    """Write drawn birds out as an imagefolder, with all that is known of them; what it holds.
 
     Raises:
         UsageError: there is no such split, or these settings draw no birds.
@@ -171,6 +173,7 @@ def write_data(order: Order, folder: Path, split: str) -> None:
     if not chosen:
         raise UsageError(f"there is no split {split!r}", hint=did_you_mean(split, SPLITS))
     write(settings, folder, chosen[0])
+    return {"folder": str(folder), "split": split, "pictures": settings.count}
 
 
 def summary(run: runs.Run) -> dict[str, Any]:

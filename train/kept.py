@@ -102,11 +102,11 @@ def held(name: str, weights: Path, recipe: runs.Recipe) -> Mapping[str, str]:
     used = [each for each in needs if each in recipe.needs] or needs  # official weights tell none
     if name not in HELD or name not in used:
         return {}
-    names = _names(weights)
+    known = names(weights)
     missing = [
         prefix
         for prefix, place in HELD[name].items()
-        if not any(each.startswith(f"{place}.") for each in names)
+        if not any(each.startswith(f"{place}.") for each in known)
     ]
     if not missing:
         return HELD[name]
@@ -119,7 +119,12 @@ def held(name: str, weights: Path, recipe: runs.Recipe) -> Mapping[str, str]:
     )
 
 
-def _names(weights: Path) -> Iterable[str]:
+def names(weights: Path) -> Iterable[str]:
+    """What the tensors of weights are called; none of them is read.
+
+    Raises:
+        TrainingError: it is no whole safetensors file.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -27,6 +27,11 @@ def check_eye(eye: Eye | None, vgg: str | None, kind: str) -> None:
             "VGG-16 is to compare pictures, and no file of its weights is named",
             hint="--set vgg=FILE (torchvision's, .safetensors), or --set features=none",
         )
+    if eye == "vgg" and vgg and not Path(vgg).is_file():
+        raise UsageError(
+            f"VGG-16 is to compare pictures, and {vgg} is not there",
+            hint="name the file of its weights: --set vgg=FILE (torchvision's, .safetensors)",
+        )
     if eye == "judge" and kind != "birds":
         raise UsageError(
             "the judge that is to compare pictures knows drawn birds alone",

@@ -22,9 +22,8 @@ from typing import Any
 
 from safetensors.numpy import load_file, save
 
-from bench import mean_picture
 from bench.ship import halved
-from bench.survey import code
+from bench.survey import code, mean_picture
 from bench.survey.subjects import Subject
 from t2i.export.pages import CAPTIONS as SHOWN
 from t2i.export.pages import captions

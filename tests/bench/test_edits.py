@@ -1,11 +1,8 @@
 """The edits that ship are those that the script makes, and the renderer's masks bear them out."""
 
-from collections.abc import Callable
-from types import ModuleType
-
 import numpy as np
-import pytest
 
+from bench import edits as script
 from t2i.runtime.score.edits import EDITS, read_edits, rendered_edits
 from t2i.runtime.score.locality import grown, split
 from t2i.runtime.text import words_of
@@ -16,12 +13,7 @@ from t2i.train.data.birds.render import PARTS, draw
 PX = 64
 
 
-@pytest.fixture
-def script(bench: Callable[[str], ModuleType]) -> ModuleType:
-    return bench("edits")
-
-
-def test_the_edits_that_ship_are_up_to_date(script: ModuleType) -> None:
+def test_the_edits_that_ship_are_up_to_date() -> None:
     """Else: python -m bench.edits"""
     assert read_edits(EDITS) == script.edits()
 
@@ -55,9 +47,7 @@ def test_what_the_renderer_changes_lies_within_the_parts() -> None:
     assert np.mean(stayed) > 0.98
 
 
-def test_the_renderer_beside_a_painter_is_that_of_the_bundles_that_ship(
-    script: ModuleType,
-) -> None:
+def test_the_renderer_beside_a_painter_is_that_of_the_bundles_that_ship() -> None:
     """Else: python -m bench.edits"""
     known = rendered_edits()
     assert known

@@ -1,25 +1,16 @@
 """What is said of edited birds follows from the renderer's masks and pictures."""
 
-from collections.abc import Callable
-from types import ModuleType
-
 import numpy as np
 import pytest
 
+from bench import manipulation as script
 from t2i.runtime.score.features import Extractor
 
 PX = 64
 
 
-@pytest.fixture
-def script(bench: Callable[[str], ModuleType]) -> ModuleType:
-    return bench("manipulation")
-
-
 @pytest.mark.slow
-def test_the_renderers_own_edits_change_the_part_and_no_edit_changes_nothing(
-    script: ModuleType,
-) -> None:
+def test_the_renderers_own_edits_change_the_part_and_no_edit_changes_nothing() -> None:
     judge = Extractor.load(script.JUDGE, device="cpu", threads=1)
     done, idle = script.Findings(judge), script.Findings(judge)
     for bird in script.birds(8, PX):

@@ -1,14 +1,14 @@
 """What is known of rendered birds, measured with judges that see nothing but mean colours."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from judges import write_judge
 
+from bench import references
 from t2i.runtime.captions import Line, read_captions
 from t2i.runtime.errors import BundleError
 from t2i.runtime.score.diversity import mean_distance
@@ -21,12 +21,10 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {**VALUES, "facing": ("left", "right
 FEW = 3
 
 
-@pytest.fixture
-def references(bench: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, for small pictures."""
-    module = bench("references")
-    monkeypatch.setattr(module, "PX", 32)
-    return module
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script draws small pictures."""
+    monkeypatch.setattr(references, "PX", 32)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def lines() -> tuple[Line, ...]:
 
 
 def test_what_was_measured_is_read_again(
-    references: ModuleType, judge: Extractor, lines: tuple[Line, ...], tmp_path: Path
+    judge: Extractor, lines: tuple[Line, ...], tmp_path: Path
 ) -> None:
     arrays = references.measure(judge, judge, lines)
     references.save(arrays, tmp_path / "references.npz")
@@ -64,19 +62,19 @@ def test_what_was_measured_is_read_again(
     }
     assert all(0 <= seen <= said for seen, said in found.seen.values())
     distances = [
-        mean_distance(judge.look(several(references, line, place), ["features"])["features"])
+        mean_distance(judge.look(several(line, place), ["features"])["features"])
         for place, line in enumerate(lines)
     ]
     assert found.diversity == pytest.approx(np.mean(distances), rel=1e-5)
 
 
-def several(references: ModuleType, line: Line, place: int) -> list[np.ndarray]:
+def several(line: Line, place: int) -> list[np.ndarray]:
     """The 16 pictures of one caption."""
     noises = map(Series("test", 32).noise, range(16 * place, 16 * (place + 1)))
     return [references.rendered(line.facts, noise) for noise in noises]
 
 
-def test_a_bird_looks_where_its_facts_say(references: ModuleType) -> None:
+def test_a_bird_looks_where_its_facts_say() -> None:
     noise = Series("test", 32).noise(0)
     facts: dict[str, Any] = {"main": "red"}
     left, right = (references.rendered(facts | {"facing": to}, noise) for to in ("left", "right"))

@@ -2,17 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from browsers import chromium
-from house.tree import ROOT
 from PIL import Image
 
+from bench.survey import documents, rows
 from t2i.runtime.errors import ScoreError
 
 if TYPE_CHECKING:
@@ -94,16 +92,6 @@ def save(some: dict[str, Record], folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def rows(bench: Callable[[str], ModuleType]) -> ModuleType:
-    return bench("survey.rows")
-
-
-@pytest.fixture
-def documents(bench: Callable[[str], ModuleType]) -> ModuleType:
-    return bench("survey.documents")
-
-
 def lines(document: str) -> dict[str, list[str]]:
     """Cells of the table by the first of a line."""
     found = [line.strip("|").split("|") for line in document.splitlines() if line.startswith("| ")]
@@ -111,7 +99,7 @@ def lines(document: str) -> dict[str, list[str]]:
 
 
 def test_the_table_is_in_the_order_of_papers_and_tells_the_numbers_of_the_rows(
-    rows: ModuleType, documents: ModuleType, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     table = lines(documents.document(rows.read(save(records(), tmp_path))))
     heads = dict(zip(table[""], range(20), strict=False))
@@ -139,23 +127,21 @@ def test_the_table_is_in_the_order_of_papers_and_tells_the_numbers_of_the_rows(
     assert table["*the mean picture*"][heads["FID"]] == "166.0"
 
 
-def test_each_row_has_its_pictures_and_its_command(
-    rows: ModuleType, documents: ModuleType, tmp_path: Path
-) -> None:
+def test_each_row_has_its_pictures_and_its_command(tmp_path: Path) -> None:
     text = documents.document(rows.read(save(records(), tmp_path)))
     for name, record in records().items():
         assert record["command"] in text
         assert (f"(survey/rows/{name}.png)" in text) == (name != "clip")
 
 
-def refused(rows: ModuleType, record: Record, folder: Path) -> str:
+def refused(record: Record, folder: Path) -> str:
     (folder / "x.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(ScoreError) as error:
         rows.check(rows.read(folder))
     return str(error.value)
 
 
-def test_rows_above_their_baselines_stand(rows: ModuleType, tmp_path: Path) -> None:
+def test_rows_above_their_baselines_stand(tmp_path: Path) -> None:
     rows.check(rows.read(save(records(), tmp_path)))
 
 
@@ -168,42 +154,38 @@ def test_rows_above_their_baselines_stand(rows: ModuleType, tmp_path: Path) -> N
     ],
 )
 def test_a_row_below_a_baseline_is_refused(
-    rows: ModuleType, tmp_path: Path, attributes: float, fid: float, why: str
+    tmp_path: Path, attributes: float, fid: float, why: str
 ) -> None:
-    said = refused(rows, row("gancls", "Reed et al., ICML 2016", attributes, fid), tmp_path)
+    said = refused(row("gancls", "Reed et al., ICML 2016", attributes, fid), tmp_path)
     assert said.startswith("gancls may not stand in the survey")
     assert why in said
 
 
-def test_what_draws_classes_is_judged_by_its_classes(rows: ModuleType, tmp_path: Path) -> None:
+def test_what_draws_classes_is_judged_by_its_classes(tmp_path: Path) -> None:
     record = row("acgan", "Odena et al., ICML 2017", 0.4, 60.0, condition="class")
     part = record["curve"][-1]["scores"]["attributes"]["parts"][0]
     part |= {"value": 0.14, "interval": [0.13, 0.15]}
-    assert "main colours" in refused(rows, record, tmp_path)
+    assert "main colours" in refused(record, tmp_path)
 
 
-def test_what_finds_captions_must_beat_chance(rows: ModuleType, tmp_path: Path) -> None:
+def test_what_finds_captions_must_beat_chance(tmp_path: Path) -> None:
     record = records()["clip"]
     record["curve"][-1]["scores"]["r-precision"] = scored(0.012, 0.005)
-    assert "chance" in refused(rows, record, tmp_path)
+    assert "chance" in refused(record, tmp_path)
 
 
-def test_a_row_without_baselines_is_refused(rows: ModuleType, tmp_path: Path) -> None:
-    assert "mean picture" in refused(rows, records()["gancls"] | {"baselines": {}}, tmp_path)
+def test_a_row_without_baselines_is_refused(tmp_path: Path) -> None:
+    assert "mean picture" in refused(records()["gancls"] | {"baselines": {}}, tmp_path)
 
 
-def test_what_lacks_a_part_may_be_below_and_is_said_to_be(
-    rows: ModuleType, documents: ModuleType, tmp_path: Path
-) -> None:
+def test_what_lacks_a_part_may_be_below_and_is_said_to_be(tmp_path: Path) -> None:
     found = rows.read(save(records(), tmp_path))
     rows.check(found)
     (said,) = [each for each in documents.document(found).splitlines() if "no more often" in each]
     assert said.startswith("AttnGAN without DAMSM's loss: ")
 
 
-def test_other_eyes_are_named(
-    rows: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_eyes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     some = records()
     some["gancls"]["curve"][-1]["scores"]["fid"]["protocol"]["extractor"] = "another judge"
     rows.check(rows.read(save(some, tmp_path)))
@@ -211,17 +193,12 @@ def test_other_eyes_are_named(
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the made-up rows."""
     folder = tmp_path_factory.mktemp("rows")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)
-        from bench.survey import documents, rows
-
-        path = folder / "survey.html"
-        found = rows.read(save(records(), folder))
-        path.write_text(documents.page(found), encoding="utf-8")
-        yield path
+    path = folder / "survey.html"
+    path.write_text(documents.page(rows.read(save(records(), folder))), encoding="utf-8")
+    return path
 
 
 @pytest.mark.slow
@@ -260,9 +237,7 @@ def titles(page: "Page") -> list[str]:
     return page.locator("tbody.system tr:first-child th").all_inner_texts()
 
 
-def test_the_survey_of_the_repository_is_what_its_rows_say(
-    rows: ModuleType, documents: ModuleType
-) -> None:
+def test_the_survey_of_the_repository_is_what_its_rows_say() -> None:
     found = rows.read()
     again = "run `python -m bench.survey`"
     assert documents.DOCUMENT.read_text(encoding="utf-8") == documents.document(found), again

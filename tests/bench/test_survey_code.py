@@ -1,10 +1,10 @@
 """Whether the code of a row has changed since it was made."""
 
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from bench.survey import code
 
 FILES = {
     "models/bird.py": '"""Networks."""\nfrom t2i.models.blocks import wing\nWIDTH = 3\n',
@@ -15,11 +15,6 @@ FILES = {
     "train/data/birds/dataset.py": "SEED = 0\n",
     "runtime/runs.py": "RUNS = 1\n",
 }
-
-
-@pytest.fixture
-def code(bench: Callable[[str], ModuleType]) -> ModuleType:
-    return bench("survey.code")
 
 
 @pytest.fixture
@@ -39,9 +34,7 @@ def tree(tmp_path: Path) -> Path:
         ("train/data/birds/dataset.py", "SEED = 1\n"),
     ],
 )
-def test_what_a_system_imports_is_its_code(
-    code: ModuleType, tree: Path, name: str, text: str
-) -> None:
+def test_what_a_system_imports_is_its_code(tree: Path, name: str, text: str) -> None:
     before = code.of("bird", tree)
     (tree / name).write_text(text, encoding="utf-8")
     assert code.changed(before, code.of("bird", tree)) == [name]
@@ -57,14 +50,12 @@ def test_what_a_system_imports_is_its_code(
         ("runtime/runs.py", "RUNS = 2\n"),
     ],
 )
-def test_words_and_what_it_does_not_learn_by_are_not(
-    code: ModuleType, tree: Path, name: str, text: str
-) -> None:
+def test_words_and_what_it_does_not_learn_by_are_not(tree: Path, name: str, text: str) -> None:
     before = code.of("bird", tree)
     (tree / name).write_text(text, encoding="utf-8")
     assert code.changed(before, code.of("bird", tree)) == []
 
 
-def test_a_row_that_tells_no_code_is_of_other_code(code: ModuleType, tree: Path) -> None:
+def test_a_row_that_tells_no_code_is_of_other_code(tree: Path) -> None:
     now = code.of("bird", tree)
     assert code.changed({}, now) == sorted(now)

@@ -3,14 +3,13 @@
 import json
 import stat
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from untrained import write_run
 
+from bench.survey import confirming
 from t2i.runtime import runs
 
 # As `t2i-train` looks from outside: it logs what lies beside it, and stops when it is asked to.
@@ -30,34 +29,29 @@ def logged(step: int, **changed: float) -> dict[str, Any]:
     return {"step": step, "terms": {**terms, **changed}, "rates": {"critic": 0.1}, "seconds": step}
 
 
-@pytest.fixture
-def confirming(
-    bench: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> ModuleType:
-    module = bench("survey.confirming")
+@pytest.fixture(autouse=True)
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that was begun, and a program that begins it again."""
     program = tmp_path / "t2i-train"
     program.write_text(TRAINING, encoding="utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(module.making, "tool", lambda name: str(tmp_path / name))
-    monkeypatch.setattr(module.making, "WORK", tmp_path / "work")
+    monkeypatch.setattr(confirming.making, "tool", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(confirming.making, "WORK", tmp_path / "work")
     write_run(tmp_path / "work" / "attngan" / "run")
     write_log(tmp_path / "work" / "attngan" / "run", *map(logged, (1, 10, 20, 30)))
-    return module
 
 
 def write_log(folder: Path, *lines: dict[str, Any]) -> None:
     (folder / "log.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in lines), "utf-8")
 
 
-def row(confirming: ModuleType, folder: Path) -> Any:
+def row(folder: Path) -> Any:
     return confirming.Row({"system": "attngan", "code": {"models/old.py": "0"}}, folder)
 
 
-def test_a_row_that_trains_as_it_did_is_of_the_code_as_it_is(
-    confirming: ModuleType, tmp_path: Path
-) -> None:
+def test_a_row_that_trains_as_it_did_is_of_the_code_as_it_is(tmp_path: Path) -> None:
     write_log(tmp_path, *(logged(step) | {"seconds": 7 * step} for step in (1, 10, 20)))
-    before = row(confirming, tmp_path)
+    before = row(tmp_path)
     assert before.changed()
     assert not confirming.confirm(before)
     after = confirming.Row(json.loads((tmp_path / "attngan.json").read_bytes()), tmp_path)
@@ -69,20 +63,16 @@ def test_a_row_that_trains_as_it_did_is_of_the_code_as_it_is(
     assert all(f"--with={name}={each.origin}" in asked for name, each in needs.items())
 
 
-def test_one_that_goes_another_way_stays_of_other_code(
-    confirming: ModuleType, tmp_path: Path
-) -> None:
+def test_one_that_goes_another_way_stays_of_other_code(tmp_path: Path) -> None:
     other = logged(20, **{"critic.match": 1.5000001})
     write_log(tmp_path, logged(1), logged(10), other)
-    assert confirming.confirm(row(confirming, tmp_path)).endswith("at step 20: critic.match")
+    assert confirming.confirm(row(tmp_path)).endswith("at step 20: critic.match")
     write_log(tmp_path, logged(1), logged(10), logged(20, **{"critic.clip": 0.0}))
-    assert confirming.confirm(row(confirming, tmp_path)).endswith("at step 20: critic.clip")
+    assert confirming.confirm(row(tmp_path)).endswith("at step 20: critic.clip")
     assert not (tmp_path / "attngan.json").exists()
 
 
-def test_what_was_trained_elsewhere_is_not_confirmed(
-    confirming: ModuleType, tmp_path: Path
-) -> None:
+def test_what_was_trained_elsewhere_is_not_confirmed(tmp_path: Path) -> None:
     (tmp_path / "work" / "attngan" / "run" / "log.jsonl").unlink()
-    assert "is not here" in confirming.confirm(row(confirming, tmp_path))
+    assert "is not here" in confirming.confirm(row(tmp_path))
     assert not (tmp_path / "arguments").exists()

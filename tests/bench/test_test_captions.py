@@ -1,17 +1,15 @@
 """The captions that ship are those that the script makes, and say what the judges can read."""
 
-from collections.abc import Callable
-from types import ModuleType
-
+from bench import captions
 from t2i.runtime.captions import read_captions
 from t2i.runtime.score.references import CAPTIONS
 from t2i.runtime.text import words_of
 from t2i.train.data.birds.attributes import VALUES, combinations, split_of
 
 
-def test_the_captions_that_ship_are_up_to_date(bench: Callable[[str], ModuleType]) -> None:
+def test_the_captions_that_ship_are_up_to_date() -> None:
     """Else: python -m bench.captions"""
-    made = "".join(bench("captions").lines())
+    made = "".join(captions.lines())
     assert CAPTIONS.read_text(encoding="utf-8") == made
 
 

@@ -62,6 +62,7 @@ def shipped(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_these_settings_do_not_need_is_neither_planned_nor_taken(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    seedling()
     monkeypatch.setattr(recipe_of("tiny"), "needed_settings", lambda settings, name: None)
     assert plan("tiny", "toy", TOY, {}, Specks(TOY.data)).needs == {}
     with pytest.raises(UsageError, match="does not need 'seedling' with these") as caught:
@@ -206,11 +207,3 @@ def test_a_preset_is_recognised_whatever_its_data(tiny: Path) -> None:
     assert wanted.preset == "toy", "no preset has these settings: the name of the asking one"
     settings = change(TOY, ["rate=0.02"])
     assert plan("seedling", "toy", settings, {}, Specks(TOY.data)).needs == {}
-
-
-def test_settings_may_do_without_a_prerequisite(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seedling()
-    monkeypatch.setattr(recipe_of("tiny"), "needed_settings", lambda settings, name: None)
-    assert plan("tiny", "toy", TOY, {}, Specks(TOY.data)).needs == {}

@@ -84,6 +84,8 @@ def test_a_dry_run_tells_what_is_found(t2i_train: Run) -> None:
         (["tiny", "--preset", "toy", "--precision", "fp16"], "fp16 is not for cpu", "bf16"),
         (["tiny", "--preset", "toy", "--set", "batch_size=0"], "batch_size", "batch_size=1"),
         (["tiny", "--resume"], "no unfinished run of tiny", "--out"),
+        (["tiny", "--resume", "--dry-run"], "--resume and --dry-run exclude each other", "one"),
+        (["tiny", "--dry-run", "--check-data"], "--dry-run and --check-data exclude", "one"),
     ],
 )
 def test_wrong_usage_says_what_to_do(
@@ -168,6 +170,13 @@ def test_weights_that_do_not_fit_are_named(
     assert not Path("runs").exists(), "nothing is begun that cannot go on"
 
 
+def test_weights_that_are_not_there_are_named_before_anything_is_trained(t2i_train: Run) -> None:
+    done = t2i_train("tiny", "--preset", "toy", "--weights", "nowhere.safetensors")
+    assert done.exit_code == 1
+    assert "nowhere.safetensors cannot be read" in done.stderr
+    assert not Path("runs").exists(), "nor what the system needs"
+
+
 def test_weights_of_one_network_are_placed_by_their_own_names(t2i_train: Run, tiny: Path) -> None:
     toy = ("seedling", "--preset", "toy", "--set", "steps=1", "--set", "rate=0")
     weights = {"2.bias": torch.arange(48.0), "aux.bias": torch.ones(3)}
@@ -244,6 +253,8 @@ def test_drawn_birds_are_written_out_as_a_folder_that_training_reads(
 
     written = run("--write-data", str(folder), "--split", "test", *sizes)
     assert written.exit_code == 0
+    again = run("--write-data", f"{folder}-2", *sizes, "--json")
+    assert json.loads(again.stdout) == {"folder": f"{folder}-2", "split": "train", "pictures": 3}
     assert f"t2i-train damsm --data {folder}" in written.stderr + written.stdout
     row = json.loads((folder / "metadata.jsonl").read_text("utf-8").splitlines()[2])
     assert (folder / row["file_name"]).is_file()

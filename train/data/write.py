@@ -15,6 +15,7 @@ from t2i.train.data.birds.cache import Series
 from t2i.train.data.birds.render import PARTS, draw
 from t2i.train.data.dice import Dice
 from t2i.train.data.settings import Settings, Split
+from t2i.train.files import aside
 
 
 def write(
@@ -29,7 +30,7 @@ def write(
     """
     if folder.exists():
         raise DataError(f"{folder} exists", hint="name a new folder, or remove this one")
-    draft = folder.with_name(folder.name + ".draft")
+    draft = aside(folder)
     shutil.rmtree(draft, ignore_errors=True)
     (draft / "images").mkdir(parents=True)
     (draft / "masks").mkdir()

@@ -7,7 +7,7 @@ Source:
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from t2i.train.losses import code, embedding
 from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
-from t2i.train.settings import LoopSettings
+from t2i.train.settings import LoopSettings, on_pictures_of
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,18 @@ PRESETS: dict[str, Settings] = {
     ),
 }
 NEEDS: tuple[str, ...] = ()
+
+
+class Reading(Protocol):
+    """Settings of a system whose captions are read by one of these, frozen."""
+
+    @property
+    def charcnnrnn(self) -> str: ...
+
+
+def needed_reader(settings: Reading, name: Literal["charcnnrnn"]) -> Settings:
+    """It learns from the same pictures, at its own size."""
+    return on_pictures_of(settings, PRESETS[settings.charcnnrnn])
 
 
 class CharCnnRnn:

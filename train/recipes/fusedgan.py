@@ -24,7 +24,7 @@ from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
-from t2i.train.settings import LoopSettings, on_pictures_of
+from t2i.train.settings import LoopSettings
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ NEEDS: tuple[str, ...] = ("charcnnrnn",)
 
 def needed_settings(settings: Settings, name: Literal["charcnnrnn"]) -> charcnnrnn.Settings:
     """The char-CNN-RNN learns from the same pictures that have captions, at its own size."""
-    wanted, own = on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn]), settings.data
+    wanted, own = charcnnrnn.needed_reader(settings, name), settings.data
     same = replace(wanted.data, count=own.count, captions_fraction=own.captions_fraction)
     return replace(wanted, data=same)
 

@@ -22,6 +22,7 @@ from t2i.runtime.errors import UsageError
 from t2i.runtime.records import decode
 from t2i.train import data
 from t2i.train.data.batch import Batch
+from t2i.train.players import below
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import dvae
@@ -126,13 +127,7 @@ class MinDalle:
             )
         refuse_words(settings.data)
         spell = coders.Encoder(sizes)
-        spell.load_state_dict(
-            {
-                name.removeprefix("encoder."): weight
-                for name, weight in coder.state.items()
-                if name.startswith("encoder.")
-            }
-        )
+        spell.load_state_dict(below("encoder.", coder.state))
         self.spell = spell.to(device).eval().requires_grad_(requires_grad=False)
         networks = mindalle.networks(self.network)
         self.transformer = nn.ModuleDict({name: networks[name] for name in ("encoder", "decoder")})

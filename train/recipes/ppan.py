@@ -27,7 +27,7 @@ from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn, judge
-from t2i.train.settings import LoopSettings, on_pictures_of
+from t2i.train.settings import LoopSettings
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def needed_settings(
         UsageError: what is to compare pictures is not there, or cannot.
     """
     if name == "charcnnrnn":
-        return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
+        return charcnnrnn.needed_reader(settings, name)
     check_eye(settings.features, settings.vgg, settings.data.kind)
     return judge.PRESETS["perceptual"] if settings.features == "judge" else None
 

@@ -24,7 +24,7 @@ from t2i.train.rates import halving
 from t2i.train.reader import FrozenReader
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.recipes import charcnnrnn
-from t2i.train.settings import LoopSettings, on_pictures_of
+from t2i.train.settings import LoopSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +120,7 @@ PRESETS: dict[str, Settings] = {
 NEEDS: tuple[str, ...] = ("charcnnrnn",)
 
 
-def needed_settings(settings: Settings, name: Literal["charcnnrnn"]) -> charcnnrnn.Settings:
-    """The char-CNN-RNN learns from the same pictures, at its own size."""
-    return on_pictures_of(settings, charcnnrnn.PRESETS[settings.charcnnrnn])
+needed_settings = charcnnrnn.needed_reader
 
 
 @dataclass(frozen=True)

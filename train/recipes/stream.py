@@ -17,6 +17,7 @@ from t2i.models.encoders import resnet
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import redescription
+from t2i.train.optimisers import adam
 from t2i.train.prerequisites import Needed
 from t2i.train.recipe import Player, Source, Update
 from t2i.train.settings import LoopSettings
@@ -102,9 +103,8 @@ class Stream:
         if isinstance(trunk, resnet.ResNetTrunk):
             trunk.eval().requires_grad_(requires_grad=False)
         _remember(self.networks["caption"], settings.forget_bias)
-        moved = [each for each in self.networks.parameters() if each.requires_grad]
-        adam = torch.optim.Adam(moved, lr=settings.learning_rate)
-        self.players = {"stream": Player(self.networks, adam)}
+        moving = adam(self.networks, settings.learning_rate, betas=(0.9, 0.999))
+        self.players = {"stream": Player(self.networks, moving)}
 
     def step(self, batch: Batch) -> Iterator[Update]:
         picture = self.networks["image"](batch.images[-1])

@@ -5,17 +5,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lessons import CPU, Lesson
 from torch import Tensor, nn
 
 from t2i.models.acgan import Verdict
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.players import Players
 from t2i.train.recipe import Source
 from t2i.train.recipes.acgan import PRESETS, AcGan, Settings, build
 
-CPU = torch.device("cpu")
 TOY = replace(
     PRESETS["toy"],
     data=data.Settings(kind="birds", px=(16,), condition="class"),
@@ -161,16 +160,10 @@ def test_a_preset_draws_what_its_data_show(name: str) -> None:
 @pytest.mark.slow
 def test_the_classifier_learns_to_read_pictures_it_has_never_seen() -> None:
     """Of 11 main colours, in birds whose combinations of colours are held out."""
-    settings = PRESETS["toy"]
-    birds = data.open(settings.data)
-    torch.manual_seed(0)
-    made = build(settings, birds.source(), {}, CPU)
-    players = Players(made.players, "fp32", CPU)
-    for step in range(80):
-        for update in made.step(birds.batch(step, settings.loop.batch_size, seed=0)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
-    unseen = birds.fixed(160)
+    lesson = Lesson("acgan", PRESETS["toy"])
+    made, unseen = lesson.recipe, lesson.dataset.fixed(160)
+    assert isinstance(made, AcGan)
+    lesson.learn(80)
     with torch.no_grad():
         read = made.critic.eval()(unseen.images[-1]).classes.argmax(dim=1)
     right = (read == unseen.labels).float()

@@ -5,15 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lessons import CPU, Lesson
 
 from t2i.models import clip as networks
-from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.players import Players
 from t2i.train.recipe import Source
 from t2i.train.recipes.clip import PRESETS, Clip, Settings, build, decayed, rate
 
-CPU = torch.device("cpu")
 OFFICIAL = Source(49_408, 77, (), 400_000_000, attributes=(), facing=None)
 TOY = PRESETS["toy"]
 # Of the official code, built at each size that has weights.
@@ -109,15 +108,9 @@ def found_among_five(made: Clip, held: Batch) -> float:
 
 @pytest.mark.slow
 def test_captions_come_to_find_birds_that_were_never_trained_on() -> None:
-    dataset = data.open(TOY.data)
-    torch.manual_seed(0)
-    made = build(TOY, dataset.source(), {}, CPU)
-    held = dataset.fixed(100)
+    lesson = Lesson("clip", TOY)
+    made, held = lesson.recipe, lesson.dataset.fixed(100)
+    assert isinstance(made, Clip)
     assert found_among_five(made, held) < 0.2
-    players = Players(made.players, "fp32", CPU)
-    for step in range(150):
-        players.begin(step)
-        for update in made.step(dataset.batch(step, TOY.loop.batch_size, seed=0)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
+    lesson.learn(150, TOY.loop.batch_size)
     assert found_among_five(made, held) > 0.4

@@ -154,11 +154,15 @@ def test_the_eye_sees_pictures_of_each_size_as_they_are(
     assert all(each.grad is not None and each.grad.any() for each in fakes)
 
 
-def test_what_compares_pictures_must_be_there_before_anything_is_trained() -> None:
+def test_what_compares_pictures_must_be_there_before_anything_is_trained(tmp_path: Path) -> None:
     birds, cub = controlgan.PRESETS["birds"], controlgan.PRESETS["cub"]
     assert controlgan.needed_settings(birds, "judge") == judge.PRESETS["perceptual"]
     assert controlgan.needed_settings(replace(birds, features=None), "judge") is None
-    assert controlgan.needed_settings(replace(cub, vgg="vgg.safetensors"), "judge") is None
+    file = tmp_path / "vgg.safetensors"
+    with pytest.raises(UsageError, match="is not there"):
+        controlgan.needed_settings(replace(cub, vgg=str(file)), "judge")
+    file.touch()
+    assert controlgan.needed_settings(replace(cub, vgg=str(file)), "judge") is None
     with pytest.raises(UsageError, match="no file of its weights"):
         controlgan.needed_settings(cub, "judge")
     with pytest.raises(UsageError, match="drawn birds alone"):

@@ -10,18 +10,10 @@ from lessons import Lesson
 from t2i.models import dvae as coders
 from t2i.runtime.errors import UsageError
 from t2i.train.prerequisites import Needed
-from t2i.train.recipes import dalle, dvae
+from t2i.train.recipes import dalle
 from t2i.train.recipes.dalle import PRESETS, Dalle, silenced
 
 TOY = PRESETS["toy"]
-
-
-@pytest.fixture(scope="module")
-def coder() -> Needed:
-    """A dVAE after one step: its tokens mean little, but differ with what they stand for."""
-    lesson = Lesson("dvae", dvae.PRESETS["toy"])
-    lesson.learn(1)
-    return lesson.needed()
 
 
 def lesson_of(coder: Needed, settings: dalle.Settings = TOY) -> tuple[Lesson, Dalle]:

@@ -5,36 +5,27 @@ from dataclasses import replace
 
 import pytest
 import torch
-from learning import learn
+from lessons import Lesson
 from torch import Tensor, nn
 
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.data.dataset import Dataset
-from t2i.train.players import Players
-from t2i.train.prerequisites import Needed, Plan
 from t2i.train.rates import halving
 from t2i.train.recipes import fusedgan
-from t2i.train.training import build, first_weights, record
 
-CPU = torch.device("cpu")
 TOY = fusedgan.PRESETS["toy"]
 SHIFTS = (1, 3, 5, 7, 9, 17, 21, 33)
 """How far the captions of wrong pairs are taken from."""
 
 
-def prepared(settings: fusedgan.Settings, reading: int) -> tuple[fusedgan.FusedGan, Dataset]:
-    """A recipe beside a text encoder that learnt so many steps, and its data."""
-    wanted = fusedgan.needed_settings(settings, "charcnnrnn")
-    plan, dataset = Plan("charcnnrnn", "toy", wanted, {}), data.open(wanted.data)
-    reader = build(plan, dataset, {}, CPU)
-    learn(reader, dataset, reading)
-    needed = Needed(first_weights(reader), record(plan, reader, dataset, {}), "", "")
-    dataset = data.open(settings.data)
-    recipe = build(Plan("fusedgan", "toy", settings, {}), dataset, {"charcnnrnn": needed}, CPU)
-    assert isinstance(recipe, fusedgan.FusedGan)
-    return recipe, dataset
+def prepared(settings: fusedgan.Settings, reading: int) -> tuple[Lesson, fusedgan.FusedGan]:
+    """A recipe beside a text encoder that learnt so many steps."""
+    reader = Lesson("charcnnrnn", fusedgan.needed_settings(settings, "charcnnrnn"))
+    reader.learn(reading)
+    lesson = Lesson("fusedgan", settings, {"charcnnrnn": reader.needed()})
+    assert isinstance(lesson.recipe, fusedgan.FusedGan)
+    return lesson, lesson.recipe
 
 
 def parts(network: nn.Module, before: Mapping[str, Tensor]) -> set[str]:
@@ -47,13 +38,13 @@ def parts(network: nn.Module, before: Mapping[str, Tensor]) -> set[str]:
 
 
 def test_both_halves_learn_in_turns_and_share_the_structure() -> None:
-    recipe, dataset = prepared(TOY, reading=0)
-    players, turns = Players(recipe.players, "fp32", CPU), []
-    players.begin(0)
-    for update in recipe.step(dataset.batch(0, 16, seed=0)):
+    lesson, recipe = prepared(TOY, reading=0)
+    turns = []
+    lesson.players.begin(0)
+    for update in recipe.step(lesson.dataset.batch(0, 16, seed=0)):
         before = {name: each.clone() for name, each in recipe.generator.named_parameters()}
-        players.learn(update, share=1.0)
-        players.move(update.player, 0)
+        lesson.players.learn(update, share=1.0)
+        lesson.players.move(update.player, 0)
         turns.append((update.player, parts(recipe.generator, before)))
     shared = {"expand", "shape"}
     assert turns == [
@@ -65,9 +56,9 @@ def test_both_halves_learn_in_turns_and_share_the_structure() -> None:
 
 
 def test_gradients_reach_all_that_learns() -> None:
-    recipe, dataset = prepared(TOY, reading=0)
+    lesson, recipe = prepared(TOY, reading=0)
     reached: dict[str, set[str]] = {name: set() for name in recipe.players}
-    for update in recipe.step(dataset.batch(0, 16, seed=0)):
+    for update in recipe.step(lesson.dataset.batch(0, 16, seed=0)):
         network = recipe.players[update.player].networks
         network.zero_grad()
         sum(update.terms.values(), torch.zeros(())).backward(retain_graph=True)
@@ -82,8 +73,8 @@ def test_gradients_reach_all_that_learns() -> None:
 
 @pytest.mark.parametrize("wrong", [0.0, 0.5])
 def test_the_critic_of_captions_is_shown_wrong_pairs_only_if_asked(wrong: float) -> None:
-    recipe, dataset = prepared(replace(TOY, wrong=wrong), reading=0)
-    updates = list(recipe.step(dataset.batch(0, 16, seed=0)))
+    lesson, recipe = prepared(replace(TOY, wrong=wrong), reading=0)
+    updates = list(recipe.step(lesson.dataset.batch(0, 16, seed=0)))
     assert ("wrong" in updates[2].terms) == bool(wrong)
 
 
@@ -148,10 +139,10 @@ def often(recipe: fusedgan.FusedGan, held: Batch) -> float:
 
 @pytest.mark.slow
 def test_captions_come_to_matter_and_structure_carries_over_between_them() -> None:
-    recipe, dataset = prepared(TOY, reading=80)
-    few, many = dataset.fixed(16), dataset.fixed(96)
+    lesson, recipe = prepared(TOY, reading=80)
+    few, many = lesson.dataset.fixed(16), lesson.dataset.fixed(96)
     first = grid(recipe, few).std(dim=1).mean()
-    learn(recipe, dataset, steps=120)
+    lesson.learn(120)
     assert often(recipe, many) > 0.6
     pictures = grid(recipe, few)
     assert pictures.std(dim=1).mean() > 5 * first
@@ -166,10 +157,10 @@ def test_captions_come_to_matter_and_structure_carries_over_between_them() -> No
 @pytest.mark.slow
 def test_one_caption_in_ten_is_enough_to_learn_from() -> None:
     pictures = replace(TOY.data, count=960, captions_fraction=0.1)
-    recipe, dataset = prepared(replace(TOY, data=pictures), reading=120)
-    few, many = dataset.fixed(16), dataset.fixed(96)
+    lesson, recipe = prepared(replace(TOY, data=pictures), reading=120)
+    few, many = lesson.dataset.fixed(16), lesson.dataset.fixed(96)
     real = many.images[-1].mean(dim=0)
     first = (grid(recipe, few).mean(dim=(0, 1)) - real).abs().mean()
-    learn(recipe, dataset, steps=120)
+    lesson.learn(120)
     assert often(recipe, many) > 0.6
     assert (grid(recipe, few).mean(dim=(0, 1)) - real).abs().mean() < 0.85 * first

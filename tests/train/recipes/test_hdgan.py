@@ -1,53 +1,35 @@
 """HDGAN in training: what its critics learn of captions, who moves, and the paper's ablations."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from lessons import CPU, Lesson
 from torch import Tensor
 
 from t2i.runtime.errors import TrainingError
 from t2i.runtime.records import encode
-from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.data.dataset import Dataset
 from t2i.train.players import Players
-from t2i.train.prerequisites import Needed, Plan
+from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving_epochs
-from t2i.train.recipe import Recipe
 from t2i.train.recipes import charcnnrnn, hdgan
 from t2i.train.settings import change
-from t2i.train.training import build, first_weights, record
 
-CPU = torch.device("cpu")
 SHIFTS = (1, 5, 9, 17)
 """How far the captions of wrong pairs are taken from."""
 
 
-def learn(recipe: Recipe, dataset: Dataset, steps: int) -> None:
-    players = Players(recipe.players, "fp32", CPU)
-    for step in range(steps):
-        players.begin(step)
-        for update in recipe.step(replace(dataset.batch(step, 16, seed=0), step=step)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
-
-
 def reader(steps: int) -> Needed:
     """A char-CNN-RNN after so many steps."""
-    settings = charcnnrnn.PRESETS["toy"]
-    plan, dataset = Plan("charcnnrnn", "toy", settings, {}), data.open(settings.data)
-    recipe = build(plan, dataset, {}, CPU)
-    learn(recipe, dataset, steps)
-    return Needed(first_weights(recipe), record(plan, recipe, dataset, {}), "", "")
+    lesson = Lesson("charcnnrnn", charcnnrnn.PRESETS["toy"])
+    lesson.learn(steps)
+    return lesson.needed()
 
 
-def made(needed: Needed, *assignments: str) -> tuple[hdgan.HDGan, Dataset]:
+def made(needed: Needed, *assignments: str) -> tuple[Lesson, hdgan.HDGan]:
     settings = change(hdgan.PRESETS["toy"], assignments)
-    dataset = data.open(settings.data)
-    recipe = build(Plan("hdgan", "toy", settings, {}), dataset, {"charcnnrnn": needed}, CPU)
-    assert isinstance(recipe, hdgan.HDGan)
-    return recipe, dataset
+    lesson = Lesson("hdgan", settings, {"charcnnrnn": needed})
+    assert isinstance(lesson.recipe, hdgan.HDGan)
+    return lesson, lesson.recipe
 
 
 @torch.no_grad()
@@ -65,11 +47,11 @@ def by_critics(recipe: hdgan.HDGan, held: Batch) -> tuple[float, float]:
 
 @pytest.mark.slow
 def test_right_captions_come_to_score_above_wrong_ones_for_birds_never_trained_on() -> None:
-    recipe, dataset = made(reader(steps=80))
-    held = dataset.fixed(128)
+    lesson, recipe = made(reader(steps=80))
+    held = lesson.dataset.fixed(128)
     higher, _ = by_critics(recipe, held)
     assert abs(higher) < 0.01
-    learn(recipe, dataset, steps=80)
+    lesson.learn(80)
     higher, often = by_critics(recipe, held)
     assert higher > 0.04
     assert often > 0.58
@@ -93,8 +75,8 @@ def gradients(recipe: hdgan.HDGan, batch: Batch) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("ablation", [(), ("local=false",), ("px=32",)])
 def test_gradients_reach_every_parameter_of_both_players(ablation: tuple[str, ...]) -> None:
-    recipe, dataset = made(reader(steps=0), *ablation)
-    batch = dataset.batch(0, 16, seed=0)
+    lesson, recipe = made(reader(steps=0), *ablation)
+    batch = lesson.dataset.batch(0, 16, seed=0)
     named, reached = gradients(recipe, batch)
     # A bias before a batch norm moves nothing: the norm subtracts it again.
     assert named - reached <= {"generator.unfold.0.bias"}
@@ -107,15 +89,15 @@ def test_gradients_reach_every_parameter_of_both_players(ablation: tuple[str, ..
 
 def test_an_enlarged_generator_learns_its_last_size_and_nothing_else() -> None:
     needed = reader(steps=0)
-    plain, _ = made(needed)
+    _, plain = made(needed)
     with torch.no_grad():  # as after a training
         plain.generator(*plain.noise(torch.randn(4, 32)), torch.randn(4, 32))
     larger = ("px=16,32,64", "enlarged=true", "pieces_px=64")
-    recipe, dataset = made(needed, *larger)
+    lesson, recipe = made(needed, *larger)
     recipe.generator.load_state_dict(plain.generator.state_dict(), strict=False)
     before = {name: each.clone() for name, each in plain.generator.state_dict().items()}
     assert [critic.px for critic in recipe.critics] == [64]
-    named, reached = gradients(recipe, dataset.batch(0, 16, seed=0))
+    named, reached = gradients(recipe, lesson.dataset.batch(0, 16, seed=0))
     own = ("critic.", "generator.enlarge.", "generator.heads.64.")
     assert reached == {name for name in named if name.startswith(own)}
     after = recipe.generator.state_dict()
@@ -123,21 +105,21 @@ def test_an_enlarged_generator_learns_its_last_size_and_nothing_else() -> None:
 
 
 def test_enlarging_what_was_never_trained_is_an_error() -> None:
-    recipe, dataset = made(reader(steps=0), "px=16,32", "enlarged=true")
+    lesson, recipe = made(reader(steps=0), "px=16,32", "enlarged=true")
     with pytest.raises(TrainingError, match="never trained") as caught:
-        next(recipe.step(dataset.batch(0, 16, seed=0)))
+        next(recipe.step(lesson.dataset.batch(0, 16, seed=0)))
     assert "--weights" in caught.value.hint
 
 
 def test_the_likeness_is_the_distance_from_the_smaller_picture_enlarged() -> None:
-    recipe, _ = made(reader(steps=0), "px=16,32", "enlarged=true")
+    _, recipe = made(reader(steps=0), "px=16,32", "enlarged=true")
     flat = torch.full((2, 3, 16, 16), 0.25), torch.full((2, 3, 32, 32), -0.5)
     drawn = hdgan.hdgan.Drawn(flat, torch.zeros(2, 4), torch.zeros(2, 4))
     assert float(recipe.restrain(drawn)["likeness"]) == pytest.approx(0.75)
 
 
 def test_the_divergence_is_that_of_the_official_code() -> None:
-    recipe, _ = made(reader(steps=0))
+    _, recipe = made(reader(steps=0))
     mean, log_sigma = torch.randn(2, 4), torch.randn(2, 4)
     drawn = hdgan.hdgan.Drawn((), mean, log_sigma)
     gap = (0.5 * (mean.square() + (2 * log_sigma).exp() - 1) - log_sigma).mean()

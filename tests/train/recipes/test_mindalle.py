@@ -9,20 +9,12 @@ from lessons import Lesson
 
 from t2i.runtime.errors import UsageError
 from t2i.train.prerequisites import Needed
-from t2i.train.recipes import dvae, mindalle
+from t2i.train.recipes import mindalle
 from t2i.train.recipes.mindalle import PRESETS, MinDalle, told
 
 pytestmark = pytest.mark.slow  # pictures are drawn first
 
 TOY = PRESETS["toy"]
-
-
-@pytest.fixture(scope="module")
-def coder() -> Needed:
-    """A dVAE after one step: its tokens mean little, but differ with what they stand for."""
-    lesson = Lesson("dvae", dvae.PRESETS["toy"])
-    lesson.learn(1)
-    return lesson.needed()
 
 
 def lesson_of(coder: Needed, settings: mindalle.Settings = TOY) -> tuple[Lesson, MinDalle]:

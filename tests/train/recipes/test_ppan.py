@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from lessons import CPU, Lesson
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -16,14 +17,11 @@ from t2i.runtime.errors import TrainingError, UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
 from t2i.train.losses import perceptual
-from t2i.train.players import Players
-from t2i.train.prerequisites import Found, Needed, Plan, plan
+from t2i.train.prerequisites import Found, Needed, plan
 from t2i.train.rates import halving
 from t2i.train.recipes import charcnnrnn, judge, ppan
-from t2i.train.training import build, first_weights, record
 from t2i.train.vgg import FrozenVgg
 
-CPU = torch.device("cpu")
 SHIFTS = (1, 5, 9, 17)
 """How far the captions of wrong pairs are taken from."""
 SMALL = replace(
@@ -38,20 +36,9 @@ SMALL = replace(
 NAMES = [f"{kind}_{px}" for px in (16, 32, 64) for kind in ("match", "patches")]
 
 
-def trained(name: str, settings: Any, steps: int = 0) -> Needed:
-    wanted, dataset = Plan(name, "toy", settings, {}), data.open(settings.data)
-    made = build(wanted, dataset, {}, CPU)
-    players = Players(made.players, "fp32", CPU)
-    for step in range(steps):
-        for update in made.step(dataset.batch(step, 16, seed=0)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
-    return Needed(first_weights(made), record(wanted, made, dataset, {}), "", "")
-
-
 @pytest.fixture(scope="module")
 def reader() -> Needed:
-    return trained("charcnnrnn", charcnnrnn.PRESETS["toy"])
+    return Lesson("charcnnrnn", charcnnrnn.PRESETS["toy"]).needed()
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +146,7 @@ def test_gradients_pass_a_frozen_network_to_the_pictures(
     settings = replace(
         SMALL, features=features, perceptual_at=(64,), vgg=str(tmp_path / "vgg.safetensors")
     )
-    needs = {"charcnnrnn": reader, "judge": trained("judge", judge.PRESETS["toy"])}
+    needs = {"charcnnrnn": reader, "judge": Lesson("judge", judge.PRESETS["toy"]).needed()}
     made = ppan.build(settings, data.open(SMALL.data).source(), needs, CPU)
     assert made.eye is not None
     assert not made.eye.network.training
@@ -201,11 +188,15 @@ def test_settings_that_do_not_fit_are_wrong_usage(
     assert hint in caught.value.hint
 
 
-def test_what_compares_pictures_must_be_there_before_anything_is_trained() -> None:
+def test_what_compares_pictures_must_be_there_before_anything_is_trained(tmp_path: Path) -> None:
     birds, cub = ppan.PRESETS["birds"], ppan.PRESETS["cub"]
     assert ppan.needed_settings(birds, "judge") == judge.PRESETS["perceptual"]
     assert ppan.needed_settings(ppan.PRESETS["toy"], "judge") is None
-    assert ppan.needed_settings(replace(cub, vgg="vgg.safetensors"), "judge") is None
+    file = tmp_path / "vgg.safetensors"
+    with pytest.raises(UsageError, match="is not there"):
+        ppan.needed_settings(replace(cub, vgg=str(file)), "judge")
+    file.touch()
+    assert ppan.needed_settings(replace(cub, vgg=str(file)), "judge") is None
     with pytest.raises(UsageError, match="no file of its weights") as caught:
         ppan.needed_settings(cub, "judge")
     assert "--set vgg=FILE" in caught.value.hint
@@ -248,20 +239,15 @@ def gap(made: ppan.Ppan, held: Batch) -> tuple[float, float]:
 
 @pytest.mark.slow
 def test_right_captions_come_to_score_above_wrong_ones_for_birds_never_trained_on() -> None:
-    toy = ppan.PRESETS["toy"]
-    dataset = data.open(toy.data)
-    needs = {"charcnnrnn": trained("charcnnrnn", charcnnrnn.PRESETS["toy"], steps=80)}
-    made = build(Plan("ppan", "toy", toy, {}), dataset, needs, CPU)
+    reading = Lesson("charcnnrnn", charcnnrnn.PRESETS["toy"])
+    reading.learn(80)
+    lesson = Lesson("ppan", ppan.PRESETS["toy"], {"charcnnrnn": reading.needed()})
+    made = lesson.recipe
     assert isinstance(made, ppan.Ppan)
-    held = dataset.fixed(128)
+    held = lesson.dataset.fixed(128)
     higher, _ = gap(made, held)
     assert abs(higher) < 0.05
-    players = Players(made.players, "fp32", CPU)
-    for step in range(80):
-        players.begin(step)
-        for update in made.step(dataset.batch(step, 16, seed=0)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
+    lesson.learn(80)
     higher, often = gap(made, held)
     assert higher > 0.3
     assert often > 0.62

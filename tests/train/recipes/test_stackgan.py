@@ -1,41 +1,35 @@
 """StackGAN in training: what moves, what stays, and what the critics learn of captions."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from learning import learn
+from lessons import CPU, Lesson
 from torch import Tensor
 
 from t2i.models import stackgan as models
 from t2i.runtime.errors import UsageError
-from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.data.dataset import Dataset
-from t2i.train.prerequisites import Needed, Plan
+from t2i.train.prerequisites import Needed
 from t2i.train.rates import halving
-from t2i.train.recipe import Recipe
-from t2i.train.recipes import stackgan, stackgan1
+from t2i.train.recipes import charcnnrnn, stackgan, stackgan1
 from t2i.train.systems import preset_of
-from t2i.train.training import build, first_weights, record
 
-CPU = torch.device("cpu")
 SHIFTS = (1, 5, 9, 17)
 """How far the captions of wrong pairs are taken from."""
 
 
-def prepared(system: str, needs: dict[str, Needed]) -> tuple[Recipe, Dataset, Callable[[], Needed]]:
-    """A toy recipe, its data, and what it is to those that need it."""
-    settings = preset_of(system, "toy")
-    plan, dataset = Plan(system, "toy", settings, {}), data.open(settings.data)
-    recipe = build(plan, dataset, needs, CPU)
-    return recipe, dataset, lambda: needed(plan, recipe, dataset)
+def reader(steps: int) -> dict[str, Needed]:
+    """A char-CNN-RNN after so many steps."""
+    lesson = Lesson("charcnnrnn", charcnnrnn.PRESETS["toy"])
+    lesson.learn(steps)
+    return {"charcnnrnn": lesson.needed()}
 
 
-def needed(plan: Plan, recipe: Recipe, dataset: Dataset) -> Needed:
-    weights = {name: value.clone() for name, value in first_weights(recipe).items()}
-    return Needed(weights, record(plan, recipe, dataset, {}), "", "")
+def stage(system: str, needs: dict[str, Needed]) -> tuple[Lesson, stackgan1.Stage]:
+    lesson = Lesson(system, preset_of(system, "toy"), needs)
+    assert isinstance(lesson.recipe, stackgan1.Stage)
+    return lesson, lesson.recipe
 
 
 @pytest.mark.parametrize(
@@ -83,21 +77,17 @@ def frozen(recipe: stackgan1.Stage) -> dict[str, Tensor]:
 
 @pytest.mark.slow
 def test_critics_of_both_stages_come_to_prefer_right_captions_of_birds_never_trained_on() -> None:
-    reading, dataset, reader = prepared("charcnnrnn", {})
-    learn(reading, dataset, steps=80)
-    first, dataset, stage_one = prepared("stackgan1", {"charcnnrnn": reader()})
-    assert isinstance(first, stackgan1.Stage)
-    learn(first, dataset, steps=100)
-    higher, often = gap(first, dataset.fixed(64))
+    lesson, first = stage("stackgan1", reader(80))
+    lesson.learn(100)
+    higher, often = gap(first, lesson.dataset.fixed(64))
     assert higher > 0.2
     assert often > 0.6
 
-    second, dataset, _ = prepared("stackgan", {"stackgan1": stage_one()})
-    assert isinstance(second, stackgan1.Stage)
+    lesson, second = stage("stackgan", {"stackgan1": lesson.needed()})
     before = frozen(second)
     assert before["grow.0.2.running_mean"].any()
-    learn(second, dataset, steps=140)
-    higher, often = gap(second, dataset.fixed(64))
+    lesson.learn(140)
+    higher, often = gap(second, lesson.dataset.fixed(64))
     assert higher > 0.2
     assert often > 0.6
     for name, value in frozen(second).items():
@@ -105,11 +95,10 @@ def test_critics_of_both_stages_come_to_prefer_right_captions_of_birds_never_tra
 
 
 def test_gradients_reach_all_that_learns() -> None:
-    _, _, reader = prepared("charcnnrnn", {})
-    first, dataset, stage_one = prepared("stackgan1", {"charcnnrnn": reader()})
-    second, large, _ = prepared("stackgan", {"stackgan1": stage_one()})
-    for recipe, pictures in ((first, dataset), (second, large)):
-        for update in recipe.step(pictures.batch(0, 16, seed=0)):
+    small, first = stage("stackgan1", reader(0))
+    large, second = stage("stackgan", {"stackgan1": small.needed()})
+    for recipe, lesson in ((first, small), (second, large)):
+        for update in recipe.step(lesson.dataset.batch(0, 16, seed=0)):
             networks = recipe.players[update.player].networks
             learning = [each for each in networks.parameters() if each.requires_grad]
             slopes = torch.autograd.grad(sum(update.terms.values()), learning, retain_graph=True)
@@ -117,11 +106,9 @@ def test_gradients_reach_all_that_learns() -> None:
 
 
 def test_a_stage_one_of_another_size_is_refused() -> None:
-    _, _, reader = prepared("charcnnrnn", {})
-    _, _, stage_one = prepared("stackgan1", {"charcnnrnn": reader()})
+    first, _ = stage("stackgan1", reader(0))
     toy = stackgan.PRESETS["toy"]
     settings = replace(toy, data=replace(toy.data, px=(64,)))
-    plan, dataset = Plan("stackgan", "toy", settings, {}), data.open(toy.data)
     with pytest.raises(UsageError, match="stage I draws 8 px, so stage II draws 32 px") as caught:
-        build(plan, dataset, {"stackgan1": stage_one()}, CPU)
+        stackgan.build(settings, first.dataset.source(), {"stackgan1": first.needed()}, CPU)
     assert caught.value.hint

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lessons import CPU, Lesson
 from torch import Tensor
 
 from t2i.models import damsm as matchers
@@ -12,13 +13,9 @@ from t2i.models import tacgan as networks
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.players import Players
-from t2i.train.prerequisites import Needed, Plan
 from t2i.train.recipe import Source
 from t2i.train.recipes import charcnnrnn, damsm, tacgan
-from t2i.train.training import build, first_weights, record
 
-CPU = torch.device("cpu")
 E, CLASSES, PX = 6, 4, 16
 VECTORS = replace(
     tacgan.PRESETS["toy"],
@@ -163,25 +160,13 @@ def test_settings_choose_the_encoder_that_is_needed() -> None:
         tacgan.needed_settings(replace(words, encoder_preset="flowers"), "damsm")
 
 
-def trained(name: str, preset: str, steps: int) -> Needed:
-    settings = {"charcnnrnn": charcnnrnn, "damsm": damsm}[name].PRESETS[preset]
-    plan, dataset = Plan(name, preset, settings, {}), data.open(settings.data)
-    made = build(plan, dataset, {}, CPU)
-    players = Players(made.players, "fp32", CPU)
-    for step in range(steps):
-        for update in made.step(dataset.batch(step, 16, seed=0)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
-    return Needed(first_weights(made), record(plan, made, dataset, {}), "", "")
-
-
 @pytest.mark.slow
 def test_damsm_may_read_the_captions() -> None:
     toy = tacgan.PRESETS["toy"]
     settings = replace(toy, encoder="damsm", data=replace(toy.data, characters=None))
-    dataset = data.open(settings.data)
-    made = tacgan.build(settings, dataset.source(), {"damsm": trained("damsm", "toy", 0)}, CPU)
-    given = dataset.batch(0, 4, seed=0)
+    lesson = Lesson("tacgan", settings, {"damsm": Lesson("damsm", damsm.PRESETS["toy"]).needed()})
+    made, given = lesson.recipe, lesson.dataset.batch(0, 4, seed=0)
+    assert isinstance(made, tacgan.TacGan)
     sentence = made.sentence(given)
     assert torch.equal(
         sentence, made.exported({"generator": made.generator})["text"](given.tokens)[0]
@@ -206,20 +191,15 @@ def examined(made: tacgan.TacGan, held: Batch) -> tuple[float, float, float]:
 
 @pytest.mark.slow
 def test_the_critic_comes_to_tell_captions_and_classes_of_birds_never_trained_on() -> None:
-    toy = tacgan.PRESETS["toy"]
-    dataset = data.open(toy.data)
-    needs = {"charcnnrnn": trained("charcnnrnn", "toy", steps=80)}
-    made = build(Plan("tacgan", "toy", toy, {}), dataset, needs, CPU)
+    reading = Lesson("charcnnrnn", charcnnrnn.PRESETS["toy"])
+    reading.learn(80)
+    lesson = Lesson("tacgan", tacgan.PRESETS["toy"], {"charcnnrnn": reading.needed()})
+    made = lesson.recipe
     assert isinstance(made, tacgan.TacGan)
-    held = dataset.fixed(128)
+    held = lesson.dataset.fixed(128)
     higher, _, _ = examined(made, held)
     assert abs(higher) < 0.05
-    players = Players(made.players, "fp32", CPU)
-    for step in range(160):
-        players.begin(step)
-        for update in made.step(dataset.batch(step, 16, seed=0)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
+    lesson.learn(160)
     higher, often, told = examined(made, held)
     assert higher > 0.1
     assert often > 0.6

@@ -1,52 +1,31 @@
 """VS similarity in training: right captions come first, and a trunk is trained or brought."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from lessons import Lesson
 from torch import nn
 
 from t2i.runtime.errors import TrainingError
-from t2i.train import data
 from t2i.train.data.batch import Batch
-from t2i.train.data.dataset import Dataset
-from t2i.train.players import Players
-from t2i.train.prerequisites import Needed, Plan
 from t2i.train.rates import halving_epochs
-from t2i.train.recipe import Recipe
 from t2i.train.recipes import charcnnrnn, vs
-from t2i.train.training import build, first_weights, record
 
-CPU = torch.device("cpu")
 AMONG = 8
 CHANCE, MARGIN = 1 / AMONG, 0.1
 """How often the right one of 8 captions is first by chance, and how much oftener it must be."""
 
 
-def learn(recipe: Recipe, dataset: Dataset, steps: int) -> None:
-    players = Players(recipe.players, "fp32", CPU)
-    for step in range(steps):
-        players.begin(step)
-        for update in recipe.step(replace(dataset.batch(step, 16, seed=0), step=step)):
-            players.learn(update, share=1.0)
-            players.move(update.player, step)
-
-
-def reader(steps: int) -> Needed:
-    """A char-CNN-RNN after so many steps."""
-    settings = charcnnrnn.PRESETS["toy"]
-    plan, dataset = Plan("charcnnrnn", "toy", settings, {}), data.open(settings.data)
-    recipe = build(plan, dataset, {}, CPU)
-    learn(recipe, dataset, steps)
-    return Needed(first_weights(recipe), record(plan, recipe, dataset, {}), "", "")
-
-
-def made(needed: Needed, **changes: object) -> tuple[vs.VisualSemantic, Dataset]:
-    settings = replace(vs.PRESETS["toy"], **changes)  # type: ignore[arg-type]
-    dataset = data.open(settings.data)
-    recipe = build(Plan("vs", "toy", settings, {}), dataset, {"charcnnrnn": needed}, CPU)
-    assert isinstance(recipe, vs.VisualSemantic)
-    return recipe, dataset
+def made(steps: int, **changes: Any) -> tuple[Lesson, vs.VisualSemantic]:
+    """Beside a char-CNN-RNN after so many steps."""
+    reader = Lesson("charcnnrnn", charcnnrnn.PRESETS["toy"])
+    reader.learn(steps)
+    settings = replace(vs.PRESETS["toy"], **changes)
+    lesson = Lesson("vs", settings, {"charcnnrnn": reader.needed()})
+    assert isinstance(lesson.recipe, vs.VisualSemantic)
+    return lesson, lesson.recipe
 
 
 @torch.no_grad()
@@ -62,18 +41,17 @@ def first(recipe: vs.VisualSemantic, held: Batch) -> float:
 
 @pytest.mark.slow
 def test_right_captions_come_first_oftener_than_by_chance_for_birds_never_trained_on() -> None:
-    recipe, dataset = made(reader(steps=80))
-    held = dataset.fixed(512)
+    lesson, recipe = made(80)
+    held = lesson.dataset.fixed(512)
     untaught = first(recipe, held)  # by luck some of it may be right, and more than by chance
-    learn(recipe, dataset, steps=240)
+    lesson.learn(240)
     assert first(recipe, held) > max(CHANCE, untaught) + MARGIN
 
 
 def test_gradients_reach_every_parameter() -> None:
-    recipe, dataset = made(reader(steps=0))
-    players = Players(recipe.players, "fp32", CPU)
-    for update in recipe.step(dataset.batch(0, 16, seed=0)):
-        players.learn(update, share=1.0)
+    lesson, recipe = made(0)
+    for update in recipe.step(lesson.dataset.batch(0, 16, seed=0)):
+        lesson.players.learn(update, share=1.0)
     for name, parameter in recipe.players["vs"].networks.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.any(), name
@@ -100,15 +78,15 @@ def test_a_trunk_that_is_brought_stays_as_it_is_and_one_that_is_not_is_an_error(
 ) -> None:
     trunk = Brought(mean)
     monkeypatch.setattr(vs.vs, "trunk", lambda settings: trunk)
-    recipe, dataset = made(reader(steps=0), image="inceptionresnet")
-    batch = dataset.batch(0, 16, seed=0)
+    lesson, recipe = made(0, image="inceptionresnet")
+    batch = lesson.dataset.batch(0, 16, seed=0)
     if not mean:
         with pytest.raises(TrainingError, match="trunk inceptionresnet") as caught:
             next(recipe.step(batch))
         assert "--weights" in caught.value.hint
         return
     before = {name: each.clone() for name, each in trunk.state_dict().items()}
-    learn(recipe, dataset, steps=2)
+    lesson.learn(2)
     assert all(torch.equal(before[name], each) for name, each in trunk.state_dict().items())
 
 
