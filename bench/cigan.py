@@ -25,7 +25,7 @@ from t2i.export import editing
 from t2i.export import stylegan2 as latents
 from t2i.export.check import expected
 from t2i.export.cigan import Drawing
-from t2i.export.plan import Captions, Plan, Tensors
+from t2i.export.plan import Captions, Plan, Tensors, picture
 from t2i.export.trained import Trained
 from t2i.models import cigan, stylegan2
 from t2i.runtime import terminal
@@ -49,7 +49,7 @@ def plan_of(*, grouped: bool) -> Plan:
         "generator",
         Drawing(generator.requires_grad_(requires_grad=False), SIZES.pull, facing=None),
         inputs=tuple(TensorOf(name, "float32", ("B", size)) for name, size in GIVEN.items()),
-        outputs=(latents.image(SIZES),),
+        outputs=(picture(SIZES.image_px),),
         examples=examples,
         rewrite=latents.ungrouped,
     )

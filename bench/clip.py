@@ -17,8 +17,7 @@ import typer
 
 from bench.attngan import Way, as_it_is, interleaved
 from t2i.export.check import start
-from t2i.export.clip import Output
-from t2i.export.plan import Captions, Plan, Tensors
+from t2i.export.plan import Captions, Output, Plan, Tensors
 from t2i.export.precision import SMALL, Precision, convert
 from t2i.export.rewrite import rewrite
 from t2i.export.trace import trace

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws, picture, tokens
 from t2i.export.trained import Trained
 from t2i.models import acgan
 from t2i.runtime import bundle
@@ -13,23 +13,20 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     sizes: acgan.Settings = trained.sizes
     reading = Reading(acgan.ClassReader(sizes.classes))
     drawing = Drawing(trained.networks["generator"])
-    tokens = bundle.Tensor("tokens", "int64", ("B", 1))
+    name = bundle.Tensor("tokens", "int64", ("B", 1))
     noise = bundle.Tensor("noise", "float32", ("B", sizes.noise_size))
     # Called as in every bundle: hosts hand on what the text graph gives by its name.
     sentence = bundle.Tensor("sentence", "float32", ("B", sizes.classes), (0.0, 1.0))
-    picture = ("B", 3, sizes.image_px, sizes.image_px)
-    image = bundle.Tensor("image", "float32", picture, (-1.0, 1.0), "BCHW")
-
-    def names(batch: int, kind: Captions) -> Tensors:
-        return {"tokens": captions(trained, batch, kind)}
 
     def classes_and_noise(batch: int, kind: Captions) -> Tensors:
         (wanted,) = reading(captions(trained, batch, kind))
         return {"noise": draws(batch, sizes.noise_size, stream=1), "sentence": wanted}
 
     return (
-        Plan("text", reading, (tokens,), (sentence,), names),
-        Plan("generator", drawing, (noise, sentence), (image,), classes_and_noise),
+        Plan("text", reading, (name,), (sentence,), tokens(trained)),
+        Plan(
+            "generator", drawing, (noise, sentence), (picture(sizes.image_px),), classes_and_noise
+        ),
     )
 
 

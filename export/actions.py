@@ -40,6 +40,11 @@ class Source:
     run: Path | None = None
     given: Given = Given()
 
+    @classmethod
+    def of(cls, file: Path) -> "Source":
+        """One file, of whatever system."""
+        return cls(given=Given(file))
+
 
 @dataclass(frozen=True)
 class Where:

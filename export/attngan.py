@@ -1,11 +1,20 @@
 """AttnGAN's bundle: captions are read by one graph and drawn by another."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import (
+    FACING,
+    TOKENS,
+    Captions,
+    Host,
+    Plan,
+    Tensors,
+    captions,
+    draws,
+    picture,
+    tokens,
+)
 from t2i.export.rewrite import leave_apart, rewrite
 from t2i.export.trained import Trained
 from t2i.models import attngan
@@ -18,10 +27,7 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     sizes: attngan.Settings = trained.sizes
     reading = Reading(trained.networks["text"], trained.recipe.facing)
     drawing = Drawing(trained.networks["generator"], trained.recipe.facing)
-    tokens, noise, detail, *read = _inputs(sizes, trained.recipe.facing)
-
-    def text(batch: int, kind: Captions) -> Tensors:
-        return {"tokens": captions(trained, batch, kind)}
+    noise, detail, *read = _inputs(sizes, trained.recipe.facing)
 
     def words_and_noise(batch: int, kind: Captions) -> Tensors:
         with torch.no_grad():
@@ -34,7 +40,7 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
 
     inputs, outputs = (noise, detail, *read), _outputs(sizes)
     return (
-        Plan("text", reading, (tokens,), tuple(read), text),
+        Plan("text", reading, (TOKENS,), tuple(read), tokens(trained)),
         Plan("generator", drawing, inputs, outputs, words_and_noise, _faster),
     )
 
@@ -97,29 +103,22 @@ def _faster(drawing: nn.Module) -> nn.Module:
 
 
 def _inputs(sizes: attngan.Settings, facing: runs.Facing | None) -> list[bundle.Tensor]:
-    """What enters the text graph, the generator as noise, and both as text."""
+    """What enters the generator as noise, and as text."""
     tensors = [
-        bundle.Tensor("tokens", "int64", ("B", "T")),
         bundle.Tensor("noise", "float32", ("B", sizes.noise_size)),
         bundle.Tensor("detail", "float32", ("B", sizes.condition_size)),
         bundle.Tensor("sentence", "float32", ("B", sizes.text_size)),
         bundle.Tensor("words", "float32", ("B", sizes.text_size, "T")),
         bundle.Tensor("mask", "bool", ("B", "T")),
     ]
-    return (
-        [*tensors, bundle.Tensor("facing", "float32", ("B",), (-1.0, 1.0))] if facing else tensors
-    )
+    return [*tensors, FACING] if facing else tensors
 
 
 def _outputs(sizes: attngan.Settings) -> tuple[bundle.Tensor, ...]:
     """The last picture is `image`, the others tell their size."""
-    images = [
-        bundle.Tensor(f"image_{px}", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
-        for px in reversed(sizes.drawn_px)
-    ]
+    largest, *smaller = reversed(sizes.drawn_px)
     attentions = [
         bundle.Tensor(f"attention_{number}", "float32", ("B", "T", px, px), (0.0, 1.0), "BTHW")
         for number, px in enumerate(sizes.stages_px[:-1], start=1)
     ]
-    largest, *smaller = images
-    return (replace(largest, name="image"), *smaller, *attentions)
+    return (picture(largest), *(picture(px, f"image_{px}") for px in smaller), *attentions)

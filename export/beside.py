@@ -66,9 +66,13 @@ class Beside:
         """As a manifest names it; None where nothing lies there."""
         if not self._places:
             return None
-        with self.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return File(FILE, digest, self.path.stat().st_size)
+        return File(FILE, sha256(self.path), self.path.stat().st_size)
+
+
+def sha256(path: Path) -> str:
+    """Of a file of weights, which never lies in memory as a whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def values(tensor: TensorProto) -> npt.NDArray[Any]:

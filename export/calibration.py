@@ -4,14 +4,13 @@ Captions come from the run, which keeps some that were trained on; they are word
 at random where it keeps none, or draws something else than captions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
-import onnx
 
-from t2i.export.check import Arrays, arrays, start
+from t2i.export.check import Arrays, Graphs, arrays, start
 from t2i.export.fitting import CAPTIONS
 from t2i.export.plan import CAPTIONS as KINDS
 from t2i.export.plan import Host, Plan
@@ -24,8 +23,6 @@ TOGETHER = 8
 FITTED, TRIED = 8, 1
 """So many groups of pictures; the others are measured on."""
 GROUPS = CAPTIONS // TOGETHER
-
-Graphs = Mapping[str, onnx.ModelProto]
 
 
 @dataclass(frozen=True)

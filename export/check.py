@@ -18,6 +18,8 @@ from t2i.runtime.errors import ExportError
 from t2i.runtime.proof import batch_axis, gap
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+Graphs = Mapping[str, onnx.ModelProto]
+"""By role."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,11 @@ class Difference:
     captions: Captions
 
 
-def compare(
-    plans: Sequence[Plan], graphs: Mapping[str, onnx.ModelProto], precision: Precision
-) -> Difference:
+def compare(plans: Sequence[Plan], graphs: Graphs, precision: Precision) -> Difference:
     """The greatest difference from PyTorch, over all graphs, batches and lengths of captions.
 
     The graphs work as a host runs them: one that reads what another gives is fed with that, so
     that their differences add up as they do in a picture.
-
-    Args:
-        graphs: by role.
     """
     sessions = {plan.role: start(graphs[plan.role]) for plan in plans}
     found = []

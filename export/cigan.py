@@ -3,12 +3,11 @@
 Pictures are told as latents, too, which move step by step towards a caption's.
 """
 
-import torch
 from torch import Tensor, nn
 
 from t2i.export import editing, stylegan2
-from t2i.export.charcnnrnn import Reading
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import Captions, Host, Plan, Tensors, draws, picture
+from t2i.export.sentences import said
 from t2i.export.trained import Trained
 from t2i.models import cigan
 from t2i.models.blocks.facing import turn
@@ -19,45 +18,27 @@ from t2i.runtime import bundle, runs
 def plans(trained: Trained) -> tuple[Plan, ...]:
     """Captions to latents; pictures to latents, and these towards captions; all to pictures."""
     sizes: cigan.Settings = trained.sizes
-    facing = trained.recipe.facing
-    reading = Reading(trained.networks["text"], facing)
-    said = [bundle.Tensor("sentence", "float32", ("B", sizes.style_size))]
-    if facing:
-        said.append(bundle.Tensor("facing", "float32", ("B",), (-1.0, 1.0)))
-
-    def tokens(batch: int, kind: Captions) -> Tensors:
-        return {"tokens": captions(trained, batch, kind)}
-
-    def read(batch: int, kind: Captions) -> Tensors:
-        with torch.no_grad():
-            found = reading(captions(trained, batch, kind))
-        return dict(zip((each.name for each in said), found, strict=True))
+    told = said(trained, sizes.style_size)
 
     def sentences_and_draws(batch: int, kind: Captions) -> Tensors:
         return {
             "noise": draws(batch, sizes.style_size, stream=1),
             "grain": draws(batch, sizes.grain_size, stream=2),
-            **read(batch, kind),
+            **told.examples(batch, kind),
         }
 
-    text = Plan(
-        "text",
-        reading,
-        inputs=(bundle.Tensor("tokens", "int64", ("B", "T")),),
-        outputs=tuple(said),
-        examples=tokens,
-    )
     noise = bundle.Tensor("noise", "float32", ("B", sizes.style_size))
     generator = Plan(
         "generator",
-        Drawing(stylegan2.generator_of(trained), sizes.pull, facing),
-        inputs=(noise, stylegan2.grain(sizes), *said),
-        outputs=(stylegan2.image(sizes),),
+        Drawing(stylegan2.generator_of(trained), sizes.pull, trained.recipe.facing),
+        inputs=(noise, stylegan2.grain(sizes), *told.tensors),
+        outputs=(picture(sizes.image_px),),
         examples=sentences_and_draws,
         rewrite=stylegan2.ungrouped,
     )
     # The generator comes last: in a check, what it draws must not become the picture that is told.
-    return text, *editing.both_plans(trained, lambda *kind: read(*kind)["sentence"]), generator
+    edits = editing.both_plans(trained, lambda *kind: told.examples(*kind)["sentence"])
+    return told.plans(*edits, generator)
 
 
 def host(trained: Trained) -> Host:

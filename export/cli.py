@@ -178,8 +178,8 @@ def export(
         source = actions.Source(system, run, given)
         if attention and not single_file:
             raise UsageError("--attention belongs to --single-file", hint="pass both, or neither")
-        asked = (precision, bundle, save_weights, single_file, tensorrt)
-        if embeddings and (source != actions.Source() or any(asked)):
+        making = bool(precision or single_file or tensorrt)
+        if embeddings and (source != actions.Source() or bundle or save_weights or making):
             raise UsageError(
                 "--embeddings makes a file of vectors, and no bundle",
                 hint=f"t2i-export --embeddings {embeddings}",
@@ -188,7 +188,9 @@ def export(
             actions.inspect(inspect, as_json=as_json)
         elif embeddings:
             actions.vectors(embeddings, where)
-        elif bundle and (source != actions.Source() or precision or single_file == tensorrt):
+        elif bundle and (
+            source != actions.Source() or save_weights or precision or single_file == tensorrt
+        ):
             raise UsageError(
                 "--bundle names a bundle that is there, and makes a single file or engines of it",
                 hint=f"t2i-export --bundle {bundle} --single-file, or --tensorrt",
@@ -197,7 +199,7 @@ def export(
             actions.single_file_of(bundle, where, attention=attention)
         elif bundle:
             actions.engines_of(bundle, where, limits)
-        elif weights and save_weights and not system:
+        elif weights and save_weights and not making and source == actions.Source.of(weights):
             actions.convert(weights, save_weights, force=force)
         else:
             wanted = actions.request(source, precision, where, fitting)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions
+from t2i.export.plan import TOKENS, Captions, Host, Output, Plan, Tensors, tokens
 from t2i.export.rewrite import rewrite
 from t2i.export.trained import Trained
 from t2i.models import clip
@@ -20,9 +20,6 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     network = trained.networks["clip"]
     assert isinstance(network, clip.Clip)
 
-    def tokens(batch: int, kind: Captions) -> Tensors:
-        return {"tokens": captions(trained, batch, kind)}
-
     def pictures(batch: int, kind: Captions) -> Tensors:
         dice = torch.Generator().manual_seed(batch)
         shape = (batch, SHORT * sizes.image_px, LONG * sizes.image_px, 3)
@@ -31,9 +28,9 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     text = Plan(
         "text",
         Output(network.text),
-        inputs=(bundle.Tensor("tokens", "int64", ("B", "T")),),
+        inputs=(TOKENS,),
         outputs=(bundle.Tensor("sentence", "float32", ("B", sizes.embed_size)),),
-        examples=tokens,
+        examples=tokens(trained),
     )
     image = Plan(
         "image",
@@ -52,17 +49,6 @@ def host(trained: Trained) -> Host:
     network = trained.networks["clip"]
     assert isinstance(network, clip.Clip)
     return Host(image_px=sizes.image_px, logit_scale=network.logit_scale.exp().item())
-
-
-class Output(nn.Module):
-    """A network of one output, as graphs have them: one of several."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, given: Tensor) -> tuple[Tensor]:
-        return (self.network(given),)
 
 
 def with_resize_node(module: nn.Module) -> nn.Module:

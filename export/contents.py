@@ -15,8 +15,8 @@ import onnx
 import torch
 
 from t2i.export import beside, cost, eight, likelihood, pages
-from t2i.export.beside import Beside
-from t2i.export.check import arrays, compare, expected, refuse
+from t2i.export.beside import Beside, sha256
+from t2i.export.check import Graphs, arrays, compare, expected, refuse
 from t2i.export.fitting import UNASKED, Fitting
 from t2i.export.int8 import require_some
 from t2i.export.plan import BATCHES, CAPTIONS, Host, Plan
@@ -120,8 +120,8 @@ def _computing(
 def _lost(
     trained: Trained,
     plans: Sequence[Plan],
-    traced: Mapping[str, onnx.ModelProto],
-    graphs: Mapping[str, onnx.ModelProto],
+    traced: Graphs,
+    graphs: Graphs,
     rounded: eight.Eight | None,
 ) -> Iterator[bundle.Score]:
     """What eight bits cost."""
@@ -134,7 +134,7 @@ def _lost(
 
 def _checked(
     plans: Sequence[Plan],
-    sources: Mapping[str, onnx.ModelProto],
+    sources: Graphs,
     stored: Precision,
     precision: Precision,
     kept: Beside,
@@ -168,14 +168,9 @@ def training_of(trained: Trained) -> bundle.Training:
             name: replace(need, origin=_portable(need.origin))
             for name, need in recipe.needs.items()
         },
-        checkpoint=_sha256(trained.run.weights),
+        checkpoint=sha256(trained.run.weights),
         images_seen=recipe.images_seen,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _portable(origin: str) -> str:

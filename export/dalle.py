@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from t2i.export import dvae
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import TOKENS, Captions, Host, Plan, Tensors, captions, draws
 from t2i.export.trained import Trained
 from t2i.models import dalle
 from t2i.models.encoders.transformer import HEAD_SIZE
@@ -36,7 +36,7 @@ def _prefill(trained: Trained, transformer: dalle.Transformer) -> Plan:
     return Plan(
         "prefill",
         Reading(transformer),
-        inputs=(bundle.Tensor("tokens", "int64", ("B", "T")),),
+        inputs=(TOKENS,),
         outputs=(
             bundle.Tensor("logits", "float32", ("B", sizes.dvae.codes)),
             bundle.Tensor("text_keys", "float32", read),

@@ -4,7 +4,7 @@ another draws the picture of tokens."""
 import torch
 from torch import Tensor, nn
 
-from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.plan import Captions, Host, Plan, Tensors, picture, pictures
 from t2i.export.trained import Trained
 from t2i.models import dvae, vqgan
 from t2i.runtime import bundle
@@ -27,25 +27,19 @@ def coding(trained: Trained, sizes: dvae.Settings) -> tuple[Plan, Plan]:
     encoder, decoder = trained.networks["encoder"], trained.networks["decoder"]
     assert isinstance(encoder, dvae.Encoder)
     assert isinstance(decoder, dvae.Decoder)
-    image = bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
-
-    def pictures(batch: int, kind: Captions) -> Tensors:
-        flat = draws(batch, 3 * px**2, stream=3)
-        return {"image": torch.tanh(flat).reshape(batch, 3, px, px)}
-
     codes = Plan(
         "codes",
         Reading(encoder),
-        inputs=(image,),
+        inputs=(picture(px),),
         outputs=(bundle.Tensor("logits", "float32", ("B", sizes.codes, side, side)),),
-        examples=pictures,
+        examples=pictures((px, px)),
     )
     return codes, drawing(decoder, sizes)
 
 
 def drawing(decoder: dvae.Decoder | vqgan.Detoker, sizes: dvae.Settings | vqgan.Settings) -> Plan:
     """The graph from tokens to their picture."""
-    px, count = sizes.image_px, sizes.side**2
+    count = sizes.side**2
 
     def tokens(batch: int, kind: Captions) -> Tensors:
         dice = torch.Generator().manual_seed(batch)
@@ -55,7 +49,7 @@ def drawing(decoder: dvae.Decoder | vqgan.Detoker, sizes: dvae.Settings | vqgan.
         "pixels",
         Drawing(decoder, sizes.side),
         inputs=(bundle.Tensor("tokens", "int64", ("B", count), (0.0, sizes.codes - 1.0)),),
-        outputs=(bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW"),),
+        outputs=(picture(sizes.image_px),),
         examples=tokens,
     )
 

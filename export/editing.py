@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2i.export import gradient, stylegan2
-from t2i.export.plan import Captions, Plan, Tensors, draws
+from t2i.export.plan import Captions, Plan, Tensors, draws, picture
 from t2i.export.trained import Trained
 from t2i.models import cigan, judge
 from t2i.models.encoders.vgg import VggTrunk
@@ -24,10 +24,11 @@ def both_plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -
         sentences: examples of captions that were read.
     """
     sizes: cigan.Settings = trained.sizes
+    image = picture(sizes.image_px)
     latent = bundle.Tensor("latent", "float32", ("B", sizes.style_size))
     telling = Telling(trained.networks, sizes).eval()
     step = Step(stylegan2.generator_of(trained), telling.eye, sizes).eval()
-    examples = Examples(trained, telling, step, sentences)
+    examples = Checked(trained, telling, step, sentences)
     maps = [
         bundle.Tensor(name, "float32", ("B", *each.shape[1:]))
         for name, each in list(examples.told(1, "mixed").items())[1:]
@@ -36,7 +37,7 @@ def both_plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -
         "latent": latent,
         "sentence": replace(latent, name="sentence"),
         "strength": bundle.Tensor("strength", "float32", ("B",), (0.0, 1.0)),
-        "picture": replace(stylegan2.image(sizes), name="picture"),
+        "picture": picture(sizes.image_px, "picture"),
         "start": replace(latent, name="start"),
         **{each.name: each for each in maps},
     }
@@ -50,16 +51,16 @@ def both_plans(trained: Trained, sentences: Callable[[int, Captions], Tensor]) -
     outputs = (
         bundle.Tensor("loss", "float32", ("B",)),
         replace(latent, name="slope"),
-        stylegan2.image(sizes),
+        image,
     )
     return (
-        Plan("image", telling, (stylegan2.image(sizes),), (latent, *maps), examples.pictures),
+        Plan("image", telling, (image,), (latent, *maps), examples.pictures),
         Plan("edit", step, inputs, outputs, examples.beginnings, rewrite=differentiated),
     )
 
 
 @dataclass(frozen=True)
-class Examples:
+class Checked:
     """What both graphs are checked on."""
 
     trained: Trained

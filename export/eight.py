@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from t2i.export.calibration import TOGETHER, Graphs, Groups, feeds, groups, reader
+from t2i.export.calibration import TOGETHER, Groups, feeds, groups, reader
+from t2i.export.check import Graphs
 from t2i.export.fitting import Fitting
 from t2i.export.pages import is_known
 from t2i.export.plan import Host, Plan

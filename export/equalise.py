@@ -18,6 +18,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
+from t2i.export.nodes import refill, told
+
 Floats = npt.NDArray[np.float32]
 Reach = Mapping[str, Floats]
 """The greatest absolute value of each channel (C) of maps (B, C, H, W)."""
@@ -61,11 +63,7 @@ def equalised(model: onnx.ModelProto, reach: Reach) -> tuple[onnx.ModelProto, Ma
             if name in factors and not (folds or links.passes(node, name)):
                 node.output[place] = f"{name}.made"
                 nodes.append(_product(graph, f"{name}.made", name, np.reciprocal(factors[name])))
-    read = {name for node in nodes for name in node.input}
-    kept = [each for each in graph.initializer if each.name in read]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(kept)
+    refill(graph, nodes, graph.initializer)
     return made, factors
 
 
@@ -74,16 +72,8 @@ def convolves(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> 
     return (
         node.op_type == "Conv"
         and all(name in weights for name in node.input[1:])
-        and attribute(node, "group", 1) == 1
+        and told(node).get("group", 1) == 1
     )
-
-
-def attribute(node: onnx.NodeProto, name: str, default: object) -> object:
-    """What a node says, or what it means by saying nothing."""
-    for each in node.attribute:
-        if each.name == name:
-            return helper.get_attribute_value(each)
-    return default
 
 
 class Links:
@@ -146,7 +136,7 @@ class Links:
         elif node.op_type == "Mul" and same and len(gates) == 1:
             yield from ((node, name, 0) for name in given if name not in gates)
         elif node.op_type == "Concat" and len(given) == len(node.input):
-            if attribute(node, "axis", None) == 1:
+            if told(node)["axis"] == 1:
                 firsts = np.cumsum([0, *counts[:-1]]).tolist()
                 yield from ((node, *each) for each in zip(given, firsts, strict=True))
         elif node.op_type == "DepthToSpace":
@@ -159,10 +149,10 @@ class Links:
         """The maps that are interleaved, as `rewrite.Interleave` writes it."""
         reshape = self._before(node, "Reshape")
         stack = reshape and self._before(reshape, "Concat")
-        if stack is None or attribute(stack, "axis", None) != 2:
+        if stack is None or told(stack)["axis"] != 2:
             return
         corners = [self._before(stack, "Unsqueeze", place) for place in range(len(stack.input))]
-        if all(corners) and attribute(node, "mode", b"DCR") == b"CRD":
+        if all(corners) and told(node).get("mode") == b"CRD":
             yield from ((each, each.input[0]) for each in corners if each)
 
     def _before(self, node: onnx.NodeProto, kind: str, place: int = 0) -> onnx.NodeProto | None:

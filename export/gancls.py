@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from t2i.export.charcnnrnn import Output
-from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.plan import Captions, Host, Output, Plan, Tensors, draws, picture
 from t2i.export.sentences import condition, said
 from t2i.export.trained import Trained
 from t2i.models import gancls
@@ -15,10 +14,9 @@ from t2i.runtime import bundle, runs
 def plans(trained: Trained) -> tuple[Plan, ...]:
     """Captions to sentences, sentences and noise to pictures; and pictures back to their noise."""
     sizes: gancls.Settings = trained.sizes
-    facing, px = trained.recipe.facing, sizes.image_px
     told = said(trained, sizes.text_size)
     noise = bundle.Tensor("noise", "float32", ("B", sizes.noise_size))
-    image = bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
+    image = picture(sizes.image_px)
 
     def sentences_and_noise(batch: int, kind: Captions) -> Tensors:
         noise = draws(batch, sizes.noise_size, stream=1)
@@ -26,7 +24,7 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
 
     generator = Plan(
         "generator",
-        Drawing(trained.networks["generator"], facing),
+        Drawing(trained.networks["generator"], trained.recipe.facing),
         inputs=(noise, *told.tensors),
         outputs=(image,),
         examples=sentences_and_noise,
@@ -40,7 +38,7 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
             return {"image": generator.module(*(read[each.name] for each in generator.inputs))[0]}
 
     style = Output(trained.networks["style"])
-    return *told.plans(generator), Plan("invert", style, (image,), (noise,), drawn)
+    return told.plans(generator, Plan("invert", style, (image,), (noise,), drawn))
 
 
 def host(trained: Trained) -> Host:

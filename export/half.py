@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from t2i.export import beside
+from t2i.export.nodes import kinds
 from t2i.runtime.errors import ExportError
 
 # Sums of exponentials and long recurrences lose too much in fp16.
@@ -28,12 +29,9 @@ class _Half:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.graph = model.graph
-        inferred = onnx.shape_inference.infer_shapes(model).graph
-        typed = [*inferred.value_info, *inferred.input, *inferred.output]
-        self.floats = {
-            each.name for each in typed if each.type.tensor_type.elem_type == TensorProto.FLOAT
-        }
-        self.floats |= {w.name for w in self.graph.initializer if w.data_type == TensorProto.FLOAT}
+        typed = kinds(onnx.shape_inference.infer_shapes(model).graph)
+        typed |= {weight.name: weight.data_type for weight in self.graph.initializer}
+        self.floats = {name for name, kind in typed.items() if kind == TensorProto.FLOAT}
         self.half: set[str] = set()
         self.nodes: list[onnx.NodeProto] = []
         wide = {

@@ -1,7 +1,7 @@
 """HDGAN's bundle: captions are read by one graph and drawn, at all sizes, by another."""
 
 from t2i.export import sentences
-from t2i.export.plan import Host, Plan
+from t2i.export.plan import Host, Plan, picture
 from t2i.export.trained import Trained
 from t2i.models import hdgan
 
@@ -13,8 +13,8 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     """
     sizes: hdgan.Settings = trained.sizes
     largest, *smaller = reversed(sizes.drawn_px)
-    others = (sentences.picture(px, f"image_{px}") for px in smaller)
-    return sentences.read_and_draw(trained, (sentences.picture(largest), *others))
+    others = (picture(px, f"image_{px}") for px in smaller)
+    return sentences.read_and_draw(trained, (picture(largest), *others))
 
 
 def host(trained: Trained) -> Host:

@@ -1,13 +1,14 @@
 """Matrices of eight bits, multiplied as whole numbers."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from t2i.export import beside
+from t2i.export.nodes import refill, told
 from t2i.runtime.errors import ExportError
 
 BLOCK = 128
@@ -35,7 +36,7 @@ def computed_as_int8(model: onnx.ModelProto) -> None:
         alone = _rounded(node, numpy_helper.from_array(beside.values(weight), weight.name))
         nodes.extend(alone.node)
         weights |= {each.name: each for each in alone.initializer}
-    _refill(graph, nodes, weights)
+    refill(graph, nodes, weights.values())
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
 
@@ -59,17 +60,13 @@ def _unfold(graph: onnx.GraphProto) -> None:
     weights = {each.name: each for each in graph.initializer}
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
-        told = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-        weight = weights.get(node.input[1]) if node.op_type == "Gemm" else None
-        if (
-            weight is None
-            or told.get("transA")
-            or {told.get("alpha", 1), told.get("beta", 1)} != {1}
-        ):
+        how, weight = told(node), weights.get(node.input[1]) if node.op_type == "Gemm" else None
+        scaled = {how.get("alpha", 1), how.get("beta", 1)} != {1}
+        if weight is None or how.get("transA") or scaled:
             nodes.append(node)
             continue
         given, name, *bias = node.input
-        if told.get("transB"):
+        if how.get("transB"):
             name = f"{name}.turned"
             if name not in weights:
                 turned = np.ascontiguousarray(beside.values(weight).T)
@@ -79,20 +76,7 @@ def _unfold(graph: onnx.GraphProto) -> None:
         nodes.append(helper.make_node("MatMul", [given, name], [product]))
         if bias:
             nodes.append(helper.make_node("Add", [product, *bias], [made]))
-    _refill(graph, nodes, weights)
-
-
-def _refill(
-    graph: onnx.GraphProto,
-    nodes: Collection[onnx.NodeProto],
-    weights: Mapping[str, onnx.TensorProto],
-) -> None:
-    """Put nodes in the place of those that are there, and the weights that they read."""
-    read = {name for node in nodes for name in node.input}
-    kept = [each for name, each in weights.items() if name in read]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(kept)
+    refill(graph, nodes, weights.values())
 
 
 def require_some(graphs: Iterable[onnx.ModelProto]) -> None:

@@ -3,8 +3,7 @@
 import torch
 
 from t2i.export import stylegan2
-from t2i.export.charcnnrnn import Output
-from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.plan import Captions, Host, Output, Plan, Tensors, picture, pictures
 from t2i.export.trained import Trained
 from t2i.models import inversion
 from t2i.runtime import bundle
@@ -13,23 +12,20 @@ from t2i.runtime import bundle
 def plans(trained: Trained) -> tuple[Plan, ...]:
     """One graph each way."""
     sizes: inversion.Settings = trained.sizes
-    encoder, px = Output(trained.networks["encoder"]), sizes.image_px
-
-    def pictures(batch: int, kind: Captions) -> Tensors:
-        flat = draws(batch, 3 * px * px, stream=3)
-        return {"image": torch.tanh(flat).reshape(batch, 3, px, px)}
+    encoder = Output(trained.networks["encoder"])
+    shown = pictures((sizes.image_px, sizes.image_px))
 
     def told(batch: int, kind: Captions) -> Tensors:
         with torch.no_grad():
-            (found,) = encoder(pictures(batch, kind)["image"])
+            (found,) = encoder(shown(batch, kind)["image"])
         return {"latents": found}
 
     image = Plan(
         "image",
         encoder,
-        inputs=(stylegan2.image(sizes),),
+        inputs=(picture(sizes.image_px),),
         outputs=(stylegan2.latents(sizes),),
-        examples=pictures,
+        examples=shown,
     )
     return image, stylegan2.drawing(stylegan2.generator_of(trained), sizes, told)
 

@@ -1,12 +1,11 @@
 """What eight bits cost a bundle that tells pictures in tokens: how probable held-out ones stay."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import onnx
 from safetensors.numpy import load_file
 
-from t2i.export.check import start
+from t2i.export.check import Graphs, start
 from t2i.export.plan import Plan
 from t2i.export.trace import OPSET
 from t2i.export.trained import Trained
@@ -19,8 +18,6 @@ METRIC = "log_likelihood"
 TOGETHER = 8
 """Pictures told at once."""
 
-Graphs = Mapping[str, onnx.ModelProto]
-
 
 def scores(
     trained: Trained, plans: Sequence[Plan], traced: Graphs, rounded: Graphs
@@ -28,7 +25,7 @@ def scores(
     """Mean log-probability of a token of the streams that the run keeps, in nats, where it does.
 
     Args:
-        traced, rounded: the graphs in float32 and in eight bits, by role.
+        traced, rounded: the graphs in float32 and in eight bits.
     """
     path = trained.run.folder / runs.STREAMS
     if "step" not in traced or not path.is_file():

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from t2i.export import dvae
 from t2i.export.dalle import ended, stepping
-from t2i.export.plan import Captions, Host, Plan, Tensors
+from t2i.export.plan import TOKENS, Captions, Host, Plan, Tensors
 from t2i.export.trained import Trained
 from t2i.models import mindalle, vqgan
 from t2i.models.blocks.normformer import Rows
@@ -41,7 +41,7 @@ def _prefill(trained: Trained, encoder: mindalle.Encoder, decoder: mindalle.Deco
     return Plan(
         "prefill",
         Reading(encoder, decoder),
-        inputs=(bundle.Tensor("tokens", "int64", ("B", "T")),),
+        inputs=(TOKENS,),
         outputs=(
             bundle.Tensor("logits", "float32", ("B", sizes.detoker.codes)),
             bundle.Tensor("text_keys", "float32", read),

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from t2i.export.nodes import kinds, told
 from t2i.export.symmetric import make_symmetric
 
 LEVELS = (0.0, 255.0)
@@ -30,20 +31,16 @@ def parsable(model: onnx.ModelProto) -> onnx.ModelProto:
     copy.CopyFrom(model)
     make_symmetric(copy)
     graph = copy.graph
-    inferred = onnx.shape_inference.infer_shapes(copy).graph
-    kinds = {
-        each.name: each.type.tensor_type.elem_type
-        for each in (*inferred.value_info, *inferred.input, *inferred.output)
-    }
-    kinds |= {weight.name: weight.data_type for weight in graph.initializer}
+    typed = kinds(onnx.shape_inference.infer_shapes(copy).graph)
+    typed |= {weight.name: weight.data_type for weight in graph.initializer}
     write = _Writer()
-    levels = {each.name for each in graph.input if kinds[each.name] == TensorProto.UINT8}
+    levels = {each.name for each in graph.input if typed[each.name] == TensorProto.UINT8}
     wide = {name: write("Cast", name, to=TensorProto.FLOAT) for name in sorted(levels)}
     for node in graph.node:
-        kind = kinds.get(node.input[0]) if node.input else None
+        kind = typed.get(node.input[0]) if node.input else None
         for place, name in enumerate(node.input):
             node.input[place] = wide.get(name, name)
-        if node.op_type == "Resize" and any(a.name == "antialias" and a.i for a in node.attribute):
+        if node.op_type == "Resize" and told(node).get("antialias"):
             _write_resize(write, node, kind)
         else:
             write.nodes.append(node)
@@ -76,10 +73,10 @@ class _Writer:
 
 def _write_resize(write: _Writer, node: NodeProto, kind: int | None) -> None:
     """One node (B, C, H, W) as products."""
-    told = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-    assert told["coordinate_transformation_mode"] == b"half_pixel"
-    assert told["exclude_outside"] == 1
-    weigh = _linear if told["mode"] == b"linear" else _cubic(told["cubic_coeff_a"])
+    how = told(node)
+    assert how["coordinate_transformation_mode"] == b"half_pixel"
+    assert how["exclude_outside"] == 1
+    weigh = _linear if how["mode"] == b"linear" else _cubic(how["cubic_coeff_a"])
     given, *_, sizes = node.input
     # In float16 the pixels of a large picture have no places of their own.
     planes = write("Cast", given, to=TensorProto.FLOAT) if kind == TensorProto.FLOAT16 else given

@@ -1,15 +1,14 @@
 """The bundle of parts: a picture becomes a map of what each pixel shows."""
 
-import torch
 from torch import Tensor, nn
 
-from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.plan import PICTURE, Host, Plan, pictures
 from t2i.export.trained import Trained
 from t2i.models import parts
 from t2i.runtime import bundle
 
-# Any size goes, the graph resizes as in training; what it is checked on is no square.
-HEIGHT, WIDTH = 40, 56
+SIDES = (40, 56)
+"""Height and width of what the graph is checked on: no square."""
 
 
 class Shares(nn.Module):
@@ -28,17 +27,13 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     sizes: parts.Settings = trained.sizes
     shape = ("B", len(sizes.parts), sizes.px, sizes.px)
 
-    def pictures(batch: int, kind: Captions) -> Tensors:
-        flat = draws(batch, 3 * HEIGHT * WIDTH, stream=4)
-        return {"image": torch.tanh(flat).reshape(batch, 3, HEIGHT, WIDTH)}
-
     return (
         Plan(
             "image",
             Shares(trained.networks["image"]),
-            inputs=(bundle.Tensor("image", "float32", ("B", 3, "H", "W"), (-1.0, 1.0), "BCHW"),),
+            inputs=(PICTURE,),
             outputs=(bundle.Tensor("parts", "float32", shape, (0.0, 1.0), "BCHW"),),
-            examples=pictures,
+            examples=pictures(SIDES, stream=4),
         ),
     )
 

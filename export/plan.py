@@ -18,6 +18,16 @@ BATCHES = (2, 1, 5)
 """Traced with the first, compared with PyTorch on all."""
 
 Tensors = Mapping[str, torch.Tensor]
+Examples = Callable[[int, Captions], Tensors]
+"""Inputs by name for a batch of captions of this kind."""
+
+TOKENS = Tensor("tokens", "int64", ("B", "T"))
+FACING = Tensor("facing", "float32", ("B",), (-1.0, 1.0))
+"""Which way a caption wants the bird to face."""
+PICTURE = Tensor("image", "float32", ("B", 3, "H", "W"), (-1.0, 1.0), "BCHW")
+"""Of any size: the graph resizes it, as the training did."""
+SIDES = (72, 88)
+"""Height and width of what such graphs are checked on: no square."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,7 @@ class Plan:
     """Takes the inputs in their order, gives the outputs in theirs."""
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    examples: Callable[[int, Captions], Tensors]
-    """Inputs by name for a batch of captions of this kind."""
+    examples: Examples
     rewrite: Callable[[nn.Module], nn.Module] = rewrite
     """To a module that computes the same and is traced in place of this one."""
 
@@ -56,6 +65,38 @@ class Host:
     """What the `image` graph tells of each pixel: the part of a bird that it shows."""
     logit_scale: float | None = None
     """What cosines are multiplied by before a softmax, where that was learnt."""
+
+
+class Output(nn.Module):
+    """A network of one output, as graphs have them: one of several."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, given: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.network(given),)
+
+
+def picture(px: int, name: str = "image") -> Tensor:
+    """A picture of one size."""
+    return Tensor(name, "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
+
+
+def pictures(sides: tuple[int, int] = SIDES, stream: int = 3) -> Examples:
+    """Examples of pictures of this height and width."""
+    height, width = sides
+
+    def drawn(batch: int, kind: Captions) -> Tensors:
+        flat = draws(batch, 3 * height * width, stream)
+        return {"image": torch.tanh(flat).reshape(batch, 3, height, width)}
+
+    return drawn
+
+
+def tokens(trained: Trained) -> Examples:
+    """Examples of captions."""
+    return lambda batch, kind: {"tokens": captions(trained, batch, kind)}
 
 
 def captions(trained: Trained, batch: int, kind: Captions) -> torch.Tensor:

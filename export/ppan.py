@@ -1,15 +1,6 @@
-"""PPAN's bundle is wired as HDGAN's: one graph reads captions, one draws all levels at once."""
+"""PPAN's bundle: HDGAN's graphs, of which the second draws all levels of the pyramid at once."""
 
 from t2i.export import hdgan
-from t2i.export.plan import Host, Plan
-from t2i.export.trained import Trained
 
-
-def plans(trained: Trained) -> tuple[Plan, ...]:
-    """Captions to sentences; sentences and noise to pictures."""
-    return hdgan.plans(trained)
-
-
-def host(trained: Trained) -> Host:
-    """Noise as in the paper; pictures as large as the largest."""
-    return hdgan.host(trained)
+plans = hdgan.plans
+host = hdgan.host

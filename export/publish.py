@@ -33,7 +33,6 @@ class Request:
     """Path of the bundle; None: the user's bundle folder, under a name made for it."""
     force: bool = False
     """Replace the bundle that is there, whosever it is."""
-
     fitting: Fitting = UNASKED
     """What a generator in eight bits is fitted to."""
 

@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from t2i.export.check import Arrays, start
 from t2i.export.equalise import Floats, convolves, equalised
 from t2i.export.fitting import Range
+from t2i.export.nodes import kinds
 from t2i.runtime.errors import ExportError
 
 AIM_DB, FLOOR_DB = 41.0, 40.0
@@ -118,10 +119,8 @@ class Quantiser:
             for name in (*node.input, *node.output)
             if len(shapes.get(name, ())) >= 4
         }
-        floats = {
-            name for name, kind in _kinds(graph).items() if kind == TensorProto.FLOAT
-        } - constants
-        return [name for name in _in_order(graph) if name in touched & floats]
+        floats = {name for name, kind in kinds(graph).items() if kind == TensorProto.FLOAT}
+        return [name for name in _in_order(graph) if name in touched & floats - constants]
 
 
 def quantised(
@@ -278,11 +277,6 @@ def _work(weight: onnx.TensorProto, shape: Sequence[int]) -> int:
 def _shapes(graph: onnx.GraphProto) -> dict[str, list[int]]:
     values = (*graph.value_info, *graph.input, *graph.output)
     return {each.name: [d.dim_value for d in each.type.tensor_type.shape.dim] for each in values}
-
-
-def _kinds(graph: onnx.GraphProto) -> dict[str, int]:
-    values = (*graph.value_info, *graph.input, *graph.output)
-    return {each.name: each.type.tensor_type.elem_type for each in values}
 
 
 def _in_order(graph: onnx.GraphProto) -> Iterator[str]:

@@ -41,10 +41,9 @@ class Enlarged(nn.Module):
 
     def __init__(self, up: nn.Upsample, conv: nn.Conv2d) -> None:
         super().__init__()
-        places = product((0, 1), repeat=2)
-        parts = [corner(conv, *place) for place in places] if splits(up, conv) else [up, conv]
         self.apart = splits(up, conv)
-        self.parts = nn.ModuleList(parts if self.apart else [nn.Sequential(up, conv)])
+        corners = (corner(conv, *place) for place in product((0, 1), repeat=2))
+        self.parts = nn.ModuleList(corners if self.apart else [nn.Sequential(up, conv)])
 
     def forward(self, hidden: Tensor) -> Tensor:
         return torch.stack([part(hidden) for part in self.parts], dim=2)

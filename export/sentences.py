@@ -4,7 +4,6 @@ Where no network reads captions, their vectors are given: the bundle's condition
 `SYSTEM.py` says which pictures its generator gives.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from t2i.export.charcnnrnn import reading
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import Captions, Examples, Host, Plan, Tensors, captions, draws
 from t2i.export.trained import Trained
 from t2i.models.blocks.facing import turn
 from t2i.runtime import bundle, runs
@@ -36,11 +35,11 @@ class Said:
     text: Plan | None
     """The graph that reads it."""
     tensors: tuple[bundle.Tensor, ...]
-    examples: Callable[[int, Captions], Tensors]
+    examples: Examples
 
-    def plans(self, generator: Plan) -> tuple[Plan, ...]:
-        """Both graphs, where there are two."""
-        return (self.text, generator) if self.text else (generator,)
+    def plans(self, *others: Plan) -> tuple[Plan, ...]:
+        """That graph, where there is one, and the others."""
+        return (self.text, *others) if self.text else others
 
 
 def said(trained: Trained, text_size: int) -> Said:
@@ -52,7 +51,7 @@ def said(trained: Trained, text_size: int) -> Said:
             (sentence,),
             lambda batch, kind: {"sentence": draws(batch, text_size, stream=9)},
         )
-    text = reading(trained, trained.recipe.facing)
+    text = reading(trained, text_size, trained.recipe.facing)
 
     def read(batch: int, kind: Captions) -> Tensors:
         with torch.no_grad():
@@ -103,11 +102,6 @@ def host(trained: Trained, image_px: int) -> Host:
 
 def noise(sizes: Sizes) -> tuple[bundle.Noise, bundle.Noise]:
     return bundle.Noise("noise", (sizes.noise_size,)), bundle.Noise("detail", (sizes.detail_size,))
-
-
-def picture(px: int, name: str = "image") -> bundle.Tensor:
-    """A picture that a generator gives."""
-    return bundle.Tensor(name, "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
 
 
 class Drawing(nn.Module):

@@ -17,6 +17,7 @@ from onnx import AttributeProto, TensorProto, compose, helper, inliner
 
 from t2i.export import host_nodes, pages
 from t2i.export.host_nodes import CLASSICAL, CONTRIBUTED, Nodes
+from t2i.export.nodes import IR_VERSION
 from t2i.runtime import rules, terminal
 from t2i.runtime.bundle import MANIFEST, Bundle
 from t2i.runtime.draw import Painter
@@ -24,7 +25,6 @@ from t2i.runtime.errors import ExportError
 from t2i.runtime.pictures import write_whole
 from t2i.runtime.text import Tokenizer
 
-IR_VERSION = 10  # newer ones are refused by runtimes in use
 LEVELS = 1
 """What a picture may differ by from the bundle's, of 255."""
 SEED = 7

@@ -1,7 +1,7 @@
 """StackGAN's bundle: captions are read by one graph and drawn by another, in both stages."""
 
 from t2i.export import sentences
-from t2i.export.plan import Host, Plan
+from t2i.export.plan import Host, Plan, picture
 from t2i.export.trained import Trained
 from t2i.models import stackgan
 
@@ -9,8 +9,8 @@ from t2i.models import stackgan
 def plans(trained: Trained) -> tuple[Plan, ...]:
     """Captions to sentences; sentences and noise to the pictures of both stages."""
     sizes: stackgan.Settings = trained.sizes
-    small = sentences.picture(sizes.first_px, f"image_{sizes.first_px}")
-    return sentences.read_and_draw(trained, (sentences.picture(sizes.image_px), small))
+    small = picture(sizes.first_px, f"image_{sizes.first_px}")
+    return sentences.read_and_draw(trained, (picture(sizes.image_px), small))
 
 
 def host(trained: Trained) -> Host:

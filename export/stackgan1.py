@@ -1,7 +1,7 @@
 """The bundle of StackGAN's stage I: captions are read by one graph and drawn by another."""
 
 from t2i.export import sentences
-from t2i.export.plan import Host, Plan
+from t2i.export.plan import Host, Plan, picture
 from t2i.export.trained import Trained
 from t2i.models import stackgan1
 
@@ -9,7 +9,7 @@ from t2i.models import stackgan1
 def plans(trained: Trained) -> tuple[Plan, ...]:
     """Captions to sentences; sentences and noise to pictures."""
     sizes: stackgan1.Settings = trained.sizes
-    return sentences.read_and_draw(trained, (sentences.picture(sizes.first_px),))
+    return sentences.read_and_draw(trained, (picture(sizes.first_px),))
 
 
 def host(trained: Trained) -> Host:

@@ -3,9 +3,17 @@
 import torch
 from torch import Tensor, nn
 
-from t2i.export.charcnnrnn import Output
-from t2i.export.damsm import HEIGHT, WIDTH
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import (
+    PICTURE,
+    Captions,
+    Host,
+    Output,
+    Plan,
+    Tensors,
+    captions,
+    draws,
+    pictures,
+)
 from t2i.export.trained import Trained
 from t2i.models import stream
 from t2i.runtime import bundle
@@ -24,16 +32,12 @@ def host(trained: Trained) -> Host:
 
 def describing(trained: Trained, sizes: stream.Settings) -> tuple[Plan, ...]:
     """The two graphs of every bundle that can describe."""
-    reading = Output(trained.networks["image"])
-
-    def pictures(batch: int, kind: Captions) -> Tensors:
-        flat = draws(batch, 3 * HEIGHT * WIDTH, stream=3)
-        return {"image": torch.tanh(flat).reshape(batch, 3, HEIGHT, WIDTH)}
+    reading, shown = Output(trained.networks["image"]), pictures()
 
     def beginnings(batch: int, kind: Captions) -> Tensors:
         """The first picture has no word yet."""
         with torch.no_grad():
-            (picture,) = reading(pictures(batch, kind)["image"])
+            (picture,) = reading(shown(batch, kind)["image"])
         word = captions(trained, batch, kind)[:, 0] * (torch.arange(batch) > 0)
         state = torch.tanh(draws(batch, 2 * sizes.state_size, stream=4)) * (word > 0)[:, None]
         return {"picture": picture, "word": word, "state": state.unflatten(1, (2, -1))}
@@ -43,9 +47,9 @@ def describing(trained: Trained, sizes: stream.Settings) -> tuple[Plan, ...]:
     image = Plan(
         "image",
         reading,
-        inputs=(bundle.Tensor("image", "float32", ("B", 3, "H", "W"), (-1.0, 1.0), "BCHW"),),
+        inputs=(PICTURE,),
         outputs=(seen,),
-        examples=pictures,
+        examples=shown,
     )
     caption = Plan(
         "caption",

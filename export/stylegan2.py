@@ -1,11 +1,9 @@
 """StyleGAN2's bundle: noise becomes latents, one a layer, and latents with grain a picture."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.plan import Captions, Examples, Host, Plan, Tensors, draws, picture
 from t2i.export.rewrite import rewrite
 from t2i.export.trained import Trained
 from t2i.models import stylegan2
@@ -70,15 +68,10 @@ def grain(sizes: stylegan2.Settings) -> bundle.Tensor:
     return bundle.Tensor("grain", "float32", ("B", sizes.grain_size))
 
 
-def image(sizes: stylegan2.Settings) -> bundle.Tensor:
-    px = sizes.image_px
-    return bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW")
-
-
 def drawing(
     generator: stylegan2.Generator,
     sizes: stylegan2.Settings,
-    found: Callable[[int, Captions], Tensors],
+    found: Examples,
 ) -> Plan:
     """The graph that draws latents, in every bundle that has one.
 
@@ -93,7 +86,7 @@ def drawing(
         "generator",
         Bounded(generator),
         inputs=(latents(sizes), grain(sizes)),
-        outputs=(image(sizes),),
+        outputs=(picture(sizes.image_px),),
         examples=latents_and_grain,
         rewrite=ungrouped,
     )

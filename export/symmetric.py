@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
+from t2i.export.nodes import refill, told
 from t2i.runtime.errors import ExportError
 
 MOST = 127
@@ -41,14 +42,8 @@ def make_symmetric(model: onnx.ModelProto) -> None:
             write.widen(node)
         else:
             write.around_zero(node)
-    read = {name for node in write.nodes for name in node.input}
-    kept = [each for each in graph.initializer if each.name in read]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(write.nodes)
-    graph.initializer.extend(kept)
-    graph.initializer.extend(
-        numpy_helper.from_array(value, name) for name, value in write.made.items()
-    )
+    made = [numpy_helper.from_array(value, name) for name, value in write.made.items()]
+    refill(graph, write.nodes, [*graph.initializer, *made])
 
 
 def blocks() -> ExportError:
@@ -77,8 +72,7 @@ class _Writer:
         whole, scale = (self.constants[name] for name in node.input[:2])
         zero = self._zero(node).astype(np.int64)
         if scale.size > 1:
-            told = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-            shape = [-1 if axis == told["axis"] else 1 for axis in range(whole.ndim)]
+            shape = [-1 if axis == told(node)["axis"] else 1 for axis in range(whole.ndim)]
             scale, zero = scale.reshape(shape), zero.reshape(shape if zero.size > 1 else [])
         (name,) = node.output
         self.made[name] = ((whole.astype(np.int64) - zero) * scale).astype(scale.dtype)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from t2i.export.gancls import Drawing
-from t2i.export.plan import Captions, Host, Plan, Tensors, draws
+from t2i.export.plan import Captions, Host, Plan, Tensors, draws, picture
 from t2i.export.sentences import condition, said
 from t2i.export.trained import Trained
 from t2i.models import damsm, tacgan
@@ -15,7 +15,6 @@ from t2i.runtime import bundle
 def plans(trained: Trained) -> tuple[Plan, ...]:
     """Captions to sentences, where they are read; sentences and noise to pictures."""
     sizes: tacgan.Settings = trained.sizes
-    facing, px = trained.recipe.facing, sizes.image_px
     told = said(spoken(trained), sizes.text_size)
 
     def sentences_and_noise(batch: int, kind: Captions) -> Tensors:
@@ -24,9 +23,9 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
 
     generator = Plan(
         "generator",
-        Drawing(trained.networks["generator"], facing),
+        Drawing(trained.networks["generator"], trained.recipe.facing),
         inputs=(bundle.Tensor("noise", "float32", ("B", sizes.noise_size)), *told.tensors),
-        outputs=(bundle.Tensor("image", "float32", ("B", 3, px, px), (-1.0, 1.0), "BCHW"),),
+        outputs=(picture(sizes.image_px),),
         examples=sentences_and_noise,
     )
     return told.plans(generator)

@@ -10,11 +10,11 @@ import torch
 
 from t2i.export import beside
 from t2i.export.beside import Beside
+from t2i.export.nodes import IR_VERSION
 from t2i.export.plan import BATCHES, Plan
 from t2i.runtime.rules import GRAPH_BYTES
 
 OPSET = 18  # what torch itself writes, and old enough for the TensorRT of older boards
-IR_VERSION = 10  # newer ones are refused by runtimes in use
 INSIDE_BYTES = GRAPH_BYTES - 2**24
 """Weights that a graph holds itself: its nodes need some of the room."""
 MOST = {"B": 2**16, "T": 2**12, "H": 2**13, "W": 2**13}

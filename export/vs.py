@@ -1,10 +1,8 @@
 """VS similarity's bundle: captions and pictures become directions that can be compared."""
 
-import torch
 from torch import Tensor, nn
 
-from t2i.export.damsm import HEIGHT, WIDTH
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import PICTURE, TOKENS, Host, Plan, pictures, tokens
 from t2i.export.trained import Trained
 from t2i.models import vs
 from t2i.runtime import bundle
@@ -16,26 +14,19 @@ def plans(trained: Trained) -> tuple[Plan, ...]:
     space = trained.networks["space"]
     assert isinstance(space, vs.Space)
 
-    def tokens(batch: int, kind: Captions) -> Tensors:
-        return {"tokens": captions(trained, batch, kind)}
-
-    def pictures(batch: int, kind: Captions) -> Tensors:
-        flat = draws(batch, 3 * HEIGHT * WIDTH, stream=3)
-        return {"image": torch.tanh(flat).reshape(batch, 3, HEIGHT, WIDTH)}
-
     text = Plan(
         "text",
         Reading(trained.networks["text"], space),
-        inputs=(bundle.Tensor("tokens", "int64", ("B", "T")),),
+        inputs=(TOKENS,),
         outputs=(bundle.Tensor("sentence", "float32", ("B", sizes.space_size)),),
-        examples=tokens,
+        examples=tokens(trained),
     )
     image = Plan(
         "image",
         Seeing(trained.networks["image"], space),
-        inputs=(bundle.Tensor("image", "float32", ("B", 3, "H", "W"), (-1.0, 1.0), "BCHW"),),
+        inputs=(PICTURE,),
         outputs=(bundle.Tensor("code", "float32", ("B", sizes.space_size)),),
-        examples=pictures,
+        examples=pictures(),
     )
     return text, image
 

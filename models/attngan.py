@@ -14,8 +14,8 @@ from t2i.models import damsm
 from t2i.models.blocks.attention import WordAttention
 from t2i.models.blocks.conditioning import ConditioningAugmentation
 from t2i.models.blocks.convolution import Residual, conv3x3, down, leaky3x3, up
+from t2i.models.blocks.doubling import doublings
 from t2i.models.blocks.recurrent import Cell
-from t2i.runtime.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,7 @@ class FirstStage(nn.Module):
 
     def __init__(self, input_size: int, width: int, px: int) -> None:
         super().__init__()
-        doublings = _doublings(px)
-        channels = [width * 2**i for i in range(doublings, -1, -1)]
+        channels = [width * 2**i for i in range(doublings(px), -1, -1)]
         self.expand = nn.Sequential(
             nn.Linear(input_size, 2 * channels[0] * 4 * 4, bias=False),
             nn.BatchNorm1d(2 * channels[0] * 4 * 4),
@@ -191,7 +190,7 @@ class Critic(nn.Module):
     def __init__(self, width: int, px: int, text_size: int, unconditional: bool = True) -> None:
         super().__init__()
         self.px = px
-        halvings, end = _doublings(px), 8 * width
+        halvings, end = doublings(px), 8 * width
         start = max(width, end >> (halvings - 1))
         sizes = [start * 2**i for i in range(halvings)]
         self.down = nn.Sequential(
@@ -219,16 +218,6 @@ class Critic(nn.Module):
         """Is it a real picture? Logits (B,)."""
         assert self.alone is not None, "built to judge beside a caption only"
         return self.alone(features)
-
-
-def _doublings(px: int) -> int:
-    """How often 4 is doubled to reach `px`."""
-    doublings = (px // 4).bit_length() - 1
-    if doublings < 1 or 4 * 2**doublings != px:
-        raise UsageError(
-            f"a stage cannot draw {px} px", hint="take 4 times a power of two: 8, 16, 32, 64, …"
-        )
-    return doublings
 
 
 def networks(settings: Settings) -> dict[str, nn.Module]:

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2i.models.encoders import inception, small
-from t2i.runtime.errors import UsageError
 from t2i.runtime.text import ALPHABET, CHARACTERS
 
 LENGTH = 201
@@ -167,11 +166,7 @@ class ImageEncoder(nn.Module):
 def _trunk(settings: Settings) -> inception.InceptionTrunk | small.SmallTrunk:
     if settings.image == "small":
         return small.SmallTrunk(settings.image_width, settings.image_px)
-    if settings.image_px != inception.PX:
-        raise UsageError(
-            f"Inception sees pictures of {inception.PX} px, not {settings.image_px}",
-            hint=f"set image_px={inception.PX}, or image=small",
-        )
+    small.refuse_other_px("Inception", inception.PX, settings.image_px)
     return inception.InceptionTrunk(align_corners=False)
 
 

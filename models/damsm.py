@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from t2i.models.blocks.recurrent import BidirectionalRecurrent, Cell
 from t2i.models.encoders import inception, small
-from t2i.runtime.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -105,11 +104,7 @@ class ImageEncoder(nn.Module):
 def _trunk(settings: Settings) -> inception.InceptionTrunk | small.SmallTrunk:
     if settings.image == "small":
         return small.SmallTrunk(settings.image_width, settings.image_px)
-    if settings.image_px != inception.PX:
-        raise UsageError(
-            f"Inception sees pictures of {inception.PX} px, not {settings.image_px}",
-            hint=f"set image_px={inception.PX}, or image=small",
-        )
+    small.refuse_other_px("Inception", inception.PX, settings.image_px)
     return inception.InceptionTrunk(settings.align_corners)
 
 

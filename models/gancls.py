@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from t2i.models import charcnnrnn
-from t2i.runtime.errors import UsageError
+from t2i.models.blocks.doubling import doublings
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,7 @@ class Settings(charcnnrnn.TextSettings):
     @property
     def doublings(self) -> int:
         """How often 4 is doubled to reach the picture's side."""
-        doublings = (self.image_px // 4).bit_length() - 1
-        if doublings < 1 or 4 * 2**doublings != self.image_px:
-            raise UsageError(
-                f"GAN-CLS cannot draw {self.image_px} px",
-                hint="take 4 times a power of two: 8, 16, 32, 64, …",
-            )
-        return doublings
+        return doublings(self.image_px)
 
 
 def squeeze(settings: Settings) -> nn.Sequential:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2i.models.blocks.resizing import resized
 from t2i.runtime.errors import UsageError
 
 STRIDE = 8
@@ -120,16 +121,6 @@ class Parts(nn.Module):
         sought, seen = both.flatten(2).split([PARTS, SEEN], dim=1)
         told = torch.cat([seen, self.places.expand(seen.shape[0], -1, -1)], dim=1)
         return torch.bmm(sought.softmax(dim=2), told.transpose(1, 2)).flatten(1)
-
-
-def resized(images: Tensor, px: int) -> Tensor:
-    """Pictures (B, 3, H, W) -> (B, 3, px, px).
-
-    In float32, because the gradient exists in half precision on some devices only.
-    """
-    return F.interpolate(
-        images.float(), (px, px), mode="bilinear", align_corners=False, antialias=True
-    )
 
 
 class Residual(nn.Module):

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2i.models.blocks.resizing import resized
 from t2i.runtime.errors import UsageError
 
 HALVINGS = 3
@@ -72,13 +73,6 @@ class Parts(nn.Module):
             enlarged = F.interpolate(hidden, scale_factor=2.0)
             hidden = double(torch.cat([finer.pop(), enlarged], dim=1))
         return self.parts(hidden)
-
-
-def resized(images: Tensor, px: int) -> Tensor:
-    """Pictures (B, 3, H, W) -> (B, 3, px, px); averaged where they are larger."""
-    return F.interpolate(
-        images.float(), (px, px), mode="bilinear", align_corners=False, antialias=True
-    )
 
 
 def seen(inputs: int, outputs: int, *, stride: int = 1) -> Iterator[nn.Module]:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from t2i.models.encoders import resnet, small
-from t2i.runtime.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,7 @@ class Captioner(nn.Module):
 def _trunk(settings: Settings) -> resnet.ResNetTrunk | small.SmallTrunk:
     if settings.image == "small":
         return small.SmallTrunk(settings.image_width, settings.image_px)
-    if settings.image_px != resnet.PX:
-        raise UsageError(
-            f"ResNet-152 sees pictures of {resnet.PX} px, not {settings.image_px}",
-            hint=f"set image_px={resnet.PX}, or image=small",
-        )
+    small.refuse_other_px("ResNet-152", resnet.PX, settings.image_px)
     return resnet.ResNetTrunk()
 
 

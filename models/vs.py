@@ -68,12 +68,7 @@ def trunk(settings: Settings) -> Trunk:
     """
     if settings.image == "small":
         return small.SmallTrunk(settings.image_width, settings.image_px)
-    if settings.image_px != OWN_PX[settings.image]:
-        raise UsageError(
-            f"{settings.image} sees pictures of {OWN_PX[settings.image]} px, "
-            f"not {settings.image_px}",
-            hint=f"set image_px={OWN_PX[settings.image]}, or image=small",
-        )
+    small.refuse_other_px(settings.image, OWN_PX[settings.image], settings.image_px)
     if settings.image == "inception":
         return inception.InceptionTrunk(align_corners=False)
     if 16 % settings.thinner:

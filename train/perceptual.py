@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from t2i.models import judge
+from t2i.models.blocks.resizing import resized
 from t2i.runtime.errors import UsageError
 from t2i.runtime.records import decode
 from t2i.train.players import below
@@ -54,7 +55,7 @@ class FrozenJudge:
         They are resized first, to the size the judge knows, or to `side` where they are windows
         that would be so large in a picture of that size.
         """
-        return self.network.maps(judge.resized(pictures, side or self.sizes.px))
+        return self.network.maps(resized(pictures, side or self.sizes.px))
 
     def misread(self, maps: Maps, attributes: Tensor) -> Tensor:
         """Mean cross-entropy of the attributes (B, A) that the judge reads in whole pictures."""

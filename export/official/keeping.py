@@ -1,7 +1,9 @@
 """Networks as trainings start from them: their weights, their settings and their vocabulary."""
 
+from contextlib import suppress
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -18,15 +20,16 @@ def keep(trained: Trained, path: Path, *, force: bool = False) -> list[Path]:
     """Write NAME.safetensors, and beside it NAME.json and, where words are read, their ids.
 
     Raises:
+        ExportError: they cannot be written.
         UsageError: one of them is there already, or the name has another ending.
     """
     others = {path.with_suffix(SETTINGS): dumps(trained.recipe).encode()}
     if trained.tokenizer:
         others[path.with_suffix(VOCABULARY)] = trained.tokenizer
     _check(path, *others, force=force)
+    _save(_named(trained), path)
     for file, data in others.items():
         file.write_bytes(data)
-    _save(_named(trained), path)
     return [path, *others]
 
 
@@ -34,7 +37,8 @@ def convert(file: Path, path: Path, *, force: bool = False) -> None:
     """Write the tensors of a checkpoint under their own names; of several tables the averaged one.
 
     Raises:
-        ExportError: it holds several, of which none is the one that is meant.
+        ExportError: it holds several, of which none is the one that is meant; or there is no
+            room for them.
         UsageError: the file is there already, or its name has another ending.
     """
     _check(path, force=force)
@@ -62,11 +66,25 @@ def _check(path: Path, *others: Path, force: bool) -> None:
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    """Aside first, so that nobody finds half of it."""
+    """Aside first, so that nobody finds half of it.
+
+    Raises:
+        ExportError: it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.part")
     # Not tensors that share their numbers, which safetensors refuses.
-    save_file({name: each.clone().contiguous() for name, each in tensors.items()}, draft)
-    draft.replace(path)
+    apart = {name: each.clone().contiguous() for name, each in tensors.items()}
+    try:
+        save_file(apart, draft)
+        draft.replace(path)
+    except (SafetensorError, OSError) as error:
+        raise ExportError(
+            f"{path} cannot be written: {error}",
+            hint="make room on the disk, or choose another place",
+        ) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _named(trained: Trained) -> dict[str, Tensor]:

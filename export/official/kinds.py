@@ -19,8 +19,6 @@ Shapes = Mapping[str, Shape]
 Role = Literal["weights", "text-weights", "image-weights", "encoder", "detoker"]
 """The option of the command that takes a file; the last two lie beside the first, in a folder."""
 NAMED = 3  # of what an error lists
-
-
 OFFICIAL = "official"
 """Preset of official weights."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 import t2i
+from t2i.export.beside import sha256
 from t2i.export.official import vocabulary
 from t2i.export.official.kinds import OFFICIAL, Part, Recognised, Renamed, choose, renamed
 from t2i.export.official.published import Files, Published
@@ -252,8 +253,3 @@ def _recipe(
         finished=True,
         facing=None,
     )
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -39,5 +39,5 @@ class Published:
     """How the official code makes bytes of pictures, where it draws any."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings that no shape tells."""
-    folder: Callable[[Path], "Files"] | None = None
+    folder: Callable[[Path], Files] | None = None
     """Where `--weights` names a folder: the files in it."""

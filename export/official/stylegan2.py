@@ -48,10 +48,8 @@ def _nvidia_names() -> dict[str, str]:
 
 def _layer(official: str, ours: str) -> dict[str, str]:
     return {
-        f"{official}.weight": f"{ours}.conv.weight",
-        f"{official}.affine": f"{ours}.conv.modulation",
+        **_head(official, ours),
         f"{official}.noise_strength": f"{ours}.strength",
-        f"{official}.bias": f"{ours}.bias",
         f"{official}.noise_const": "",
         f"{official}.resample_filter": "",
     }

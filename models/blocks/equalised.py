@@ -4,7 +4,7 @@ Adam's steps do not depend on how large gradients are, so all these weights lear
 
 Source:
     Progressive GAN, Karras et al. 2018, section 4.1: the equalised learning rate. Official names
-    `EqualLinear` and `EqualConv2d`.
+    are those of rosinality/stylegan2-pytorch.
 """
 
 import torch

@@ -19,7 +19,7 @@ class ModulatedConv2d(nn.Module):
     Shapes:
         maps (B, inputs, H, W), latent (B, S) -> (B, outputs, H, W), or twice as large for `up`
 
-    Source: section 2.2. Official name `ModulatedConv2d`.
+    Source: StyleGAN2, Karras et al. 2020, section 2.2. Official name `ModulatedConv2d`.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""Maps made larger and smaller through a blur, so that edges do not turn into stairs."""
+"""Maps made larger and smaller through a blur, so that edges do not turn into stairs.
+
+Source: StyleGAN2, Karras et al. 2020; official names are those of rosinality/stylegan2-pytorch.
+"""
 
 import torch
 import torch.nn.functional as F

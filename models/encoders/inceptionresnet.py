@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2i.models.blocks.resizing import resized
 from t2i.models.encoders.inception import MakesConv, thinned
 
 PX = 299
@@ -55,11 +56,7 @@ class InceptionResNetTrunk(nn.Module):
         self.conv2d_7b = conv(2080, POOLED, 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        # Antialiasing does nothing when a picture grows; it shrinks as the port's pictures do.
-        size = (PX, PX)
-        hidden = F.interpolate(
-            images.float(), size, mode="bilinear", align_corners=False, antialias=True
-        )
+        hidden = resized(images, PX)  # pictures shrink as the port's do
         hidden = self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(hidden)))
         hidden = self.conv2d_3b(F.max_pool2d(hidden, 3, stride=2))
         hidden = F.max_pool2d(self.conv2d_4a(hidden), 3, stride=2)

@@ -1,8 +1,8 @@
 """A small convolutional trunk for pictures, where no pretrained one can be assumed."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2i.models.blocks.resizing import resized
 from t2i.runtime.errors import UsageError
 
 STRIDE = 8
@@ -38,14 +38,21 @@ class SmallTrunk(nn.Module):
         self.whole = _seen(4 * width, 8 * width, stride=2)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        # Antialiasing does nothing when a picture grows, and keeps thin lines when it shrinks. In
-        # float32, because its gradient exists in half precision on some devices only.
-        size = (self.px, self.px)
-        resized = F.interpolate(
-            images.float(), size, mode="bilinear", align_corners=False, antialias=True
-        )
-        maps = self.regions(resized)
+        maps = self.regions(resized(images, self.px))
         return maps, self.whole(maps).mean(dim=(2, 3))
+
+
+def refuse_other_px(trunk: str, own_px: int, asked_px: int) -> None:
+    """Of a trunk that, unlike the small one, sees pictures of one size alone.
+
+    Raises:
+        UsageError: another one is asked for.
+    """
+    if asked_px != own_px:
+        raise UsageError(
+            f"{trunk} sees pictures of {own_px} px, not {asked_px}",
+            hint=f"set image_px={own_px}, or image=small",
+        )
 
 
 def _seen(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -13,7 +13,7 @@ from torch import nn
 
 from t2i.export import clip
 from t2i.export.check import compare, start
-from t2i.export.plan import Host, Plan
+from t2i.export.plan import Host, Output, Plan
 from t2i.export.precision import SMALL, TOLERANCES, convert
 from t2i.export.trace import trace
 from t2i.export.trained import Trained
@@ -81,7 +81,7 @@ def pixels_plan() -> Plan:
     _, image = clip.plans(trained(VIT))
     outputs = tuple(replace(each, name="pixels") for each in image.outputs)
     preprocess = nn.Sequential(networks.Preprocess(VIT.image_px), nn.Identity())
-    return replace(image, module=clip.Output(preprocess), outputs=outputs)
+    return replace(image, module=Output(preprocess), outputs=outputs)
 
 
 @pytest.mark.slow

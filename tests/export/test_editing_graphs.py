@@ -21,6 +21,7 @@ from t2i.export.plan import Captions, Plan
 from t2i.export.trace import trace
 from t2i.export.trained import Trained
 from t2i.models import cigan, judge
+from t2i.models.blocks.resizing import resized
 from t2i.runtime.draw import load
 from t2i.runtime.editor import RATE, Editor
 from t2i.runtime.pictures import to_pixels, to_planes
@@ -61,8 +62,8 @@ def slope_by_hand(trained: Trained, given: dict[str, Tensor]) -> tuple[Tensor, T
     latent = given["latent"].clone().requires_grad_()
     image = generator(generator.spread(latent), torch.zeros(len(latent), SIZES.grain_size))
     with torch.no_grad():
-        wanted = eye.maps(judge.resized(given["picture"], SEEN.px))
-    found = eye.maps(judge.resized(image, SEEN.px))
+        wanted = eye.maps(resized(given["picture"], SEEN.px))
+    found = eye.maps(resized(image, SEEN.px))
     loss = torch.zeros(())
     for row, strength in enumerate(given["strength"]):
         held = sum(0.7 * F.mse_loss(a[row], b[row]) for a, b in zip(found, wanted, strict=True))
@@ -154,7 +155,7 @@ def test_an_eye_sees_what_its_network_sees() -> None:
     for trunk in ("plain", "residual"):
         network = unsettle(judge.Judge(judge.Settings((3,), trunk, width=4, px=24)))
         assert isinstance(network, judge.Judge)
-        wanted = network.maps(judge.resized(images, 24))
+        wanted = network.maps(resized(images, 24))
         for map, other in zip(editing.Eye(network, 16)(images), wanted, strict=True):
             torch.testing.assert_close(map, other, atol=1e-5, rtol=1e-4)
 

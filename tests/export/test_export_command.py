@@ -110,7 +110,7 @@ def test_weights_that_do_not_fit_are_refused(run: runs.Run) -> None:
     ("sizes", "said"),
     [
         ({"text_size": -8}, "no network of these sizes"),
-        ({"first_px": 0}, "cannot draw 0 px"),
+        ({"first_px": 0}, "0 px cannot be drawn"),
         ({"residuals": 10**6}, "larger than its weights"),
         ({"condition_size": 10**30}, "larger than its weights"),
         ({"condition_size": 4000}, "do not fit"),

@@ -272,6 +272,7 @@ def test_the_command_makes_a_file_of_a_bundle(tiny: Path, tmp_path: Path) -> Non
         ["--bundle=birds"],
         ["attngan", "--bundle=birds", "--single-file"],
         ["--bundle=birds", "--single-file", "--fp16"],
+        ["--bundle=birds", "--single-file", "--save-weights=birds.safetensors"],
         ["attngan", "--attention"],
         [],
     ],

@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from attentive import (
+    TINY,
+    TOKENS,
+    check_captions_draw_alike,
+    check_weights_are_orthogonal,
+    draw,
+    evaluated,
+)
+from networks import parameters
+from torch import nn
 
 from t2i.models import attngan
 from t2i.models.blocks.attention import WordAttention
@@ -13,41 +22,7 @@ from t2i.runtime.errors import UsageError
 
 CUB = attngan.Settings(vocabulary=5450)
 COCO = replace(CUB, vocabulary=27297, generator_width=48, critic_width=96, residuals=3)
-TOY = attngan.Settings(
-    vocabulary=20,
-    embedding=8,
-    text_size=16,
-    condition_size=5,
-    noise_size=6,
-    generator_width=4,
-    critic_width=4,
-    residuals=1,
-    first_px=8,
-)
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
-
-
-def draws(captions: Tensor, settings: attngan.Settings = TOY) -> tuple[Tensor, Tensor]:
-    """Noise and detail that depend on a caption's place only."""
-    made = torch.Generator().manual_seed(3)
-    noise = torch.randn(8, settings.noise_size, generator=made)
-    detail = torch.randn(8, settings.condition_size, generator=made)
-    return noise[: len(captions)], detail[: len(captions)]
-
-
-def toy(settings: attngan.Settings = TOY) -> dict[str, nn.Module]:
-    return {prefix: each.eval() for prefix, each in attngan.networks(settings).items()}
-
-
-@torch.no_grad()
-def draw(networks: dict[str, nn.Module], tokens: Tensor) -> attngan.Drawn:
-    return networks["generator"](*draws(tokens), *networks["text"](tokens))
-
-
-TOKENS = torch.tensor([[3, 9, 4, 1, 7, 2], [5, 6, 0, 0, 0, 0], [8, 2, 2, 11, 0, 0]])
+TOY = attngan.Settings(**TINY)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +44,7 @@ def test_papers_sizes_have_the_official_number_of_parameters(
 @pytest.mark.parametrize("single_head", [False, True])
 def test_stages_draw_the_documented_shapes(first_px: int, stages: int, single_head: bool) -> None:
     settings = replace(TOY, first_px=first_px, stages=stages, single_head=single_head)
-    drawn = draw(toy(settings), TOKENS)
+    drawn = draw(evaluated(attngan, settings), TOKENS)
     stages_px = [first_px * 2**stage for stage in range(stages)]
     heads_px = stages_px[-1:] if single_head else stages_px
     assert [tuple(each.shape) for each in drawn.images] == [(3, 3, px, px) for px in heads_px]
@@ -104,20 +79,11 @@ def test_sizes_that_no_stage_can_draw_are_refused(px: int) -> None:
 
 
 def test_a_caption_draws_alike_alone_in_company_and_padded() -> None:
-    networks = toy()
-    together = draw(networks, TOKENS)
-    padded = draw(networks, nn.functional.pad(TOKENS, (0, 5)))
-    alone = draw(networks, TOKENS[:1])
-    for image, long, single in zip(together.images, padded.images, alone.images, strict=True):
-        torch.testing.assert_close(long, image)
-        torch.testing.assert_close(single, image[:1])
-    for shares, long in zip(together.attentions, padded.attentions, strict=True):
-        torch.testing.assert_close(long[:, :6], shares)
-        assert not long[:, 6:].any()
+    check_captions_draw_alike(evaluated(attngan, TOY))
 
 
 def test_the_last_caption_draws_without_the_padding_its_neighbours_force_on_it() -> None:
-    networks, short = toy(), TOKENS[1:2]
+    networks, short = evaluated(attngan, TOY), TOKENS[1:2]
     torch.testing.assert_close(draw(networks, short[:, :2]).images, draw(networks, short).images)
 
 
@@ -131,11 +97,7 @@ def test_shares_sum_to_one_and_leave_padding_out() -> None:
 def test_initial_convolutions_are_orthogonal_and_gains_near_one() -> None:
     networks = nn.ModuleList([attngan.Generator(TOY), *attngan.critics(TOY)])
     attngan.initialise(networks)
-    for module in networks.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            rows = module.weight.detach().flatten(1)
-            rows = rows if len(rows) <= rows.shape[1] else rows.T
-            torch.testing.assert_close(rows @ rows.T, torch.eye(len(rows)), atol=1e-4, rtol=0)
+    check_weights_are_orthogonal(networks)
     gains = torch.cat(
         [each.weight for each in networks.modules() if isinstance(each, nn.BatchNorm2d)]
     ).detach()

@@ -4,17 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from networks import parameters
 
 from t2i.models import cigan, stylegan2
 
 TOY = cigan.Settings(
     style_size=6, mapping_layers=1, widths=(6, 4), vocabulary=9, embedding=5, recurrent_size=4
 )
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 def test_the_papers_sizes_have_the_parameters_that_follow() -> None:

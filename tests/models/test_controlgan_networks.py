@@ -4,25 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from attentive import TINY, check_captions_draw_alike, check_weights_are_orthogonal, evaluated
+from networks import parameters
 from torch import Tensor, nn
 
 from t2i.models import attngan, controlgan, renames
 
 CUB = controlgan.Settings(vocabulary=5450)
 COCO = replace(CUB, vocabulary=27297, generator_width=48, critic_width=96, residuals=3)
-TOY = controlgan.Settings(
-    vocabulary=20,
-    embedding=8,
-    text_size=16,
-    condition_size=5,
-    noise_size=6,
-    generator_width=4,
-    critic_width=4,
-    residuals=1,
-    first_px=8,
-)
-TOKENS = torch.tensor([[3, 9, 4, 1, 7, 2], [5, 6, 0, 0, 0, 0], [8, 2, 2, 11, 0, 0]])
-
+TOY = controlgan.Settings(**TINY)
 # What the official code declares in its two attentions of a stage, for maps of 64 and of 128 px.
 SMALL, LARGE = (64 * 64, 256, 1, 1), (128 * 128, 256, 1, 1)
 PROJECTIONS = {
@@ -32,10 +22,6 @@ PROJECTIONS = {
     "channel_att.conv_context3.weight": LARGE,
 }
 USED = {"h_net2.channel_att.conv_context2.weight", "h_net3.channel_att.conv_context3.weight"}
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 @pytest.mark.parametrize(
@@ -135,21 +121,8 @@ def test_the_correlation_of_words_is_the_published_one_and_reads_no_padding() ->
     torch.testing.assert_close(got, torch.stack(wanted))
 
 
-@torch.no_grad()
 def test_a_caption_draws_alike_alone_in_company_and_padded() -> None:
-    networks = {prefix: each.eval() for prefix, each in controlgan.networks(TOY).items()}
-
-    def draw(tokens: Tensor) -> attngan.Drawn:
-        made = torch.Generator().manual_seed(3)
-        noise, detail = (torch.randn(8, size, generator=made)[: len(tokens)] for size in (6, 5))
-        return networks["generator"](noise, detail, *networks["text"](tokens))
-
-    together, padded = draw(TOKENS), draw(nn.functional.pad(TOKENS, (0, 5)))
-    alone = draw(TOKENS[:1])
-    for image, long, single in zip(together.images, padded.images, alone.images, strict=True):
-        torch.testing.assert_close(long, image)
-        torch.testing.assert_close(single, image[:1])
-    assert [tuple(each.shape) for each in together.attentions] == [(3, 6, 8, 8), (3, 6, 16, 16)]
+    check_captions_draw_alike(evaluated(controlgan, TOY))
 
 
 def test_projections_have_the_size_of_their_stages_maps() -> None:
@@ -172,8 +145,4 @@ def test_without_the_channels_attention_the_generator_is_attngans() -> None:
 def test_networks_begin_as_the_official_code_lets_them() -> None:
     networks = nn.ModuleList([controlgan.Generator(TOY), *controlgan.critics(TOY)])
     attngan.initialise(networks)
-    for module in networks.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            rows = module.weight.detach().flatten(1)
-            rows = rows if len(rows) <= rows.shape[1] else rows.T
-            torch.testing.assert_close(rows @ rows.T, torch.eye(len(rows)), atol=1e-4, rtol=0)
+    check_weights_are_orthogonal(networks)

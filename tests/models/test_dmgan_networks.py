@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from attentive import TINY, check_captions_draw_alike, check_weights_are_orthogonal, evaluated
 from torch import Tensor, nn
 
 from t2i.models import attngan, dmgan, renames
@@ -11,18 +12,7 @@ from t2i.models.blocks.spectral import SpectralConv2d
 
 CUB = dmgan.Settings(vocabulary=5450)
 COCO = replace(CUB, vocabulary=27297, residuals=3)
-TOY = dmgan.Settings(
-    vocabulary=20,
-    embedding=8,
-    text_size=16,
-    condition_size=5,
-    noise_size=6,
-    generator_width=4,
-    critic_width=4,
-    residuals=1,
-    first_px=8,
-)
-TOKENS = torch.tensor([[3, 9, 4, 1, 7, 2], [5, 6, 0, 0, 0, 0], [8, 2, 2, 11, 0, 0]])
+TOY = dmgan.Settings(**TINY)
 
 
 def parameters(network: nn.Module) -> int:
@@ -141,25 +131,6 @@ def test_what_is_written_of_the_picture_sends_no_gradient_back() -> None:
 
 
 @torch.no_grad()
-def test_a_caption_draws_alike_alone_in_company_and_padded() -> None:
-    networks = {prefix: each.eval() for prefix, each in dmgan.networks(TOY).items()}
-
-    def draw(tokens: Tensor) -> attngan.Drawn:
-        made = torch.Generator().manual_seed(3)
-        noise, detail = (torch.randn(8, size, generator=made)[: len(tokens)] for size in (6, 5))
-        return networks["generator"](noise, detail, *networks["text"](tokens))
-
-    together, padded = draw(TOKENS), draw(nn.functional.pad(TOKENS, (0, 5)))
-    alone = draw(TOKENS[:1])
-    for image, long, single in zip(together.images, padded.images, alone.images, strict=True):
-        torch.testing.assert_close(long, image)
-        torch.testing.assert_close(single, image[:1])
-    for shares, long in zip(together.attentions, padded.attentions, strict=True):
-        torch.testing.assert_close(long[:, :6], shares)
-        assert not long[:, 6:].any()
-
-
-@torch.no_grad()
 def test_without_its_gate_the_memory_holds_the_words_alone() -> None:
     plain = dmgan.RefiningStage(replace(TOY, writing_gate=False, response_gate=False))
     words = torch.randn(2, 16, 3)
@@ -191,8 +162,8 @@ def test_critics_normalise_weights_and_no_batches(px: int) -> None:
 def test_networks_begin_as_the_official_code_lets_them() -> None:
     networks = nn.ModuleList([dmgan.Generator(TOY), *dmgan.critics(TOY)])
     attngan.initialise(networks)
-    for module in networks.modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
-            rows = module.weight.detach().flatten(1)
-            rows = rows if len(rows) <= rows.shape[1] else rows.T
-            torch.testing.assert_close(rows @ rows.T, torch.eye(len(rows)), atol=1e-4, rtol=0)
+    check_weights_are_orthogonal(networks)
+
+
+def test_a_caption_draws_alike_alone_in_company_and_padded() -> None:
+    check_captions_draw_alike(evaluated(dmgan, TOY))

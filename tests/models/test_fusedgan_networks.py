@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from networks import parameters
 from torch import Tensor, nn
 
 from t2i.models import fusedgan
@@ -20,10 +21,6 @@ TOY = fusedgan.Settings(
     critic_width=2,
     image_px=32,
 )
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 def test_papers_sizes_have_as_many_parameters_as_their_layers_say() -> None:

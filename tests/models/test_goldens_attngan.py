@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import pytest
 import torch
 from golden import Case, cases
-from torch import Tensor, nn
+from networks import check, fill, tensors
+from torch import Tensor
 
 from t2i.models import attngan, damsm, renames
 from t2i.models.blocks.attention import WordAttention
@@ -15,21 +15,6 @@ from t2i.train.losses import adversarial
 
 CASES = {case.name: case for case in cases("attngan")}
 OfficialMask = Callable[[Tensor, int], Tensor]
-
-
-def fill(network: nn.Module, case: Case, table: Mapping[str, str]) -> None:
-    """Official weights of a case into one of our networks, set to the case's mode."""
-    state = {key: torch.from_numpy(np.asarray(value)) for key, value in case.state().items()}
-    renames.load(network, renames.rename(state, table))
-    network.train(case.settings.get("mode") == "train")
-
-
-def tensors(case: Case) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(value) for name, value in case.inputs().items()}
-
-
-def check(case: Case, outputs: Mapping[str, Tensor]) -> None:
-    case.check({name: value.detach().numpy() for name, value in outputs.items()})
 
 
 @pytest.mark.parametrize("length", ["padded", "full", "single", "gru"])

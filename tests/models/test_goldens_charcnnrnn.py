@@ -1,11 +1,10 @@
 """The networks of char-CNN-RNN against a port of the official code."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pytest
 import torch
 from golden import Case, cases
+from networks import check, fill
 from torch import Tensor
 
 from t2i.models import charcnnrnn, renames
@@ -25,9 +24,8 @@ def settings_of(case: Case) -> charcnnrnn.TextSettings:
 
 
 def encoder_of(case: Case) -> charcnnrnn.TextEncoder:
-    encoder = charcnnrnn.TextEncoder(settings_of(case)).eval()
-    state = {key: torch.from_numpy(value) for key, value in case.state().items()}
-    renames.load(encoder, renames.rename(state, charcnnrnn.RENAMES["text"]))
+    encoder = charcnnrnn.TextEncoder(settings_of(case))
+    fill(encoder, case, charcnnrnn.RENAMES["text"])
     return encoder
 
 
@@ -42,11 +40,6 @@ def lit(columns: Tensor) -> Tensor:
     some = columns.sum(dim=1)
     assert set(some.unique().tolist()) <= {0.0, 1.0}
     return torch.where(some > 0, columns.argmax(dim=1), -1)
-
-
-def check(case: Case, outputs: Mapping[str, Tensor]) -> None:
-    assert outputs.keys() == case.expected.keys()
-    case.check({name: value.numpy() for name, value in outputs.items()})
 
 
 @pytest.mark.parametrize("name", CASES)

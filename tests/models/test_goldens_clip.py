@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from golden import Case, cases
+from networks import fill
 from PIL import Image
 from torch import Tensor
 
-from t2i.models import clip, renames
+from t2i.models import clip
 from t2i.models.encoders.modified_resnet import ModifiedResNet
 from t2i.models.encoders.transformer import VisionTransformer
 from t2i.runtime.pictures import Pixels
@@ -34,9 +35,8 @@ def settings_of(case: Case) -> clip.Settings:
 
 def official(case: Case) -> clip.Clip:
     """Our network with the case's weights, which are named officially."""
-    network = clip.Clip(settings_of(case)).eval()
-    state = {key: torch.as_tensor(value) for key, value in case.state().items()}
-    renames.load(network, renames.rename(state, clip.RENAMES["clip"]))
+    network = clip.Clip(settings_of(case))
+    fill(network, case, clip.RENAMES["clip"])
     return network
 
 

@@ -1,14 +1,12 @@
 """The networks of GAN-CLS, and what they cost, against a port of the official code."""
 
-from collections.abc import Mapping
-
 import pytest
 import torch
 import torch.nn.functional as F
 from golden import Case, cases
-from torch import Tensor, nn
+from networks import check, fill, parameters, tensors
 
-from t2i.models import gancls, renames
+from t2i.models import gancls
 from t2i.train.losses import adversarial
 
 CASES = {case.name: case for case in cases("gancls")}
@@ -26,21 +24,6 @@ def settings_of(case: Case) -> gancls.Settings:
         critic_width=given["ndf"],
         joined=False,
     )
-
-
-def fill(network: nn.Module, case: Case, table: Mapping[str, str]) -> None:
-    state = {key: torch.as_tensor(value) for key, value in case.state().items()}
-    renames.load(network, renames.rename(state, table))
-    network.train(case.spec["mode"] == "train")
-
-
-def tensors(case: Case) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(value) for name, value in case.inputs().items()}
-
-
-def check(case: Case, outputs: Mapping[str, Tensor]) -> None:
-    assert outputs.keys() == case.expected.keys()
-    case.check({name: value.detach().numpy() for name, value in outputs.items()})
 
 
 def critic_of(case: Case) -> gancls.Critic:
@@ -108,10 +91,6 @@ def test_losses(size: str, mode: str) -> None:
         outputs["adversarial"] + 100 * outputs["feature_matching"] + 50 * outputs["pixel_l1"]
     )
     check(case, outputs)
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 def test_full_sizes_have_the_official_number_of_parameters() -> None:

@@ -1,35 +1,20 @@
 """The networks of MirrorGAN and STREAM against the official code."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from golden import Case, cases
+from networks import check, fill, tensors
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from t2i.models import mirrorgan, renames, stream
+from t2i.models import mirrorgan, stream
 from t2i.models.blocks.attention import WordAttention
 from t2i.train.losses import redescription
 
 CASES = {case.name: case for case in cases("mirrorgan")}
 OfficialMask = Callable[[Tensor, int], Tensor]
-
-
-def fill(network: nn.Module, case: Case, table: Mapping[str, str]) -> None:
-    """Official weights of a case into one of our networks, in eval mode."""
-    state = {key: torch.from_numpy(np.asarray(value)) for key, value in case.state().items()}
-    renames.load(network, renames.rename(state, table))
-    network.eval()
-
-
-def tensors(case: Case) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(value) for name, value in case.inputs().items()}
-
-
-def check(case: Case, outputs: Mapping[str, Tensor]) -> None:
-    assert outputs.keys() == case.expected.keys()
-    case.check({name: value.detach().numpy() for name, value in outputs.items()})
 
 
 def generator_of(case: Case) -> mirrorgan.Generator:

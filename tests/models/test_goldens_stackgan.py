@@ -1,11 +1,9 @@
 """Both stages of StackGAN, and what their critics cost, against the official code."""
 
-from collections.abc import Mapping
-
 import pytest
 import torch
 from golden import Case, cases
-from torch import Tensor, nn
+from networks import check, fill, tensors
 
 from t2i.models import renames, stackgan, stackgan1
 from t2i.models.attngan import Critic
@@ -28,21 +26,6 @@ def settings_of(case: Case) -> stackgan.Settings:
         refiner_width=given["GF_DIM"],
         residuals=given["R_NUM"],
     )
-
-
-def fill(network: nn.Module, case: Case, table: Mapping[str, str]) -> None:
-    state = {key: torch.as_tensor(value) for key, value in case.state().items()}
-    renames.load(network, renames.rename(state, table))
-    network.train(case.spec["mode"] == "train")
-
-
-def tensors(case: Case) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(value) for name, value in case.inputs().items()}
-
-
-def check(case: Case, outputs: Mapping[str, Tensor]) -> None:
-    assert outputs.keys() == case.expected.keys()
-    case.check({name: value.detach().numpy() for name, value in outputs.items()})
 
 
 @torch.no_grad()

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import pytest
 import torch
 from golden import Case, cases
-from torch import Tensor, nn
+from networks import fill, tensors
+from torch import Tensor
 
-from t2i.models import renames, stylegan2
+from t2i.models import stylegan2
 from t2i.models.blocks.resampling import Resample, resample
 from t2i.train.losses import adversarial
 from t2i.train.losses.path_length import PathLength, lengths
@@ -25,11 +26,6 @@ def settings_of(case: Case, *, grouped: bool = False) -> stylegan2.Settings:
     )
 
 
-def fill(network: nn.Module, case: Case, table: Mapping[str, str]) -> None:
-    state = {key: torch.as_tensor(value) for key, value in case.state().items()}
-    renames.load(network, renames.rename(state, table))
-
-
 def generator_of(case: Case, *, grouped: bool = False) -> tuple[stylegan2.Generator, Tensor]:
     """And the noise that its official buffers hold."""
     sizes = settings_of(case, grouped=grouped)
@@ -38,10 +34,6 @@ def generator_of(case: Case, *, grouped: bool = False) -> tuple[stylegan2.Genera
     official = case.state()
     noises = (official[f"noises.noise_{i}"] for i in range(len(sizes.grain_sides)))
     return generator, torch.cat([torch.as_tensor(each).flatten() for each in noises])[None]
-
-
-def tensors(case: Case) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(value) for name, value in case.inputs().items()}
 
 
 def check(case: Case, outputs: Mapping[str, Tensor]) -> None:

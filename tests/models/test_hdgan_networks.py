@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from networks import parameters
 
 from t2i.models import hdgan, renames
 from t2i.runtime.errors import UsageError
@@ -24,10 +24,6 @@ TOY = hdgan.Settings(
     pieces_px=32,
 )
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 def test_paper_sizes_have_as_many_parameters_as_the_official_networks() -> None:

@@ -5,15 +5,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import nn
+from networks import parameters
 
 from t2i.models import inversion
 
 TOY = inversion.Settings(style_size=6, mapping_layers=1, widths=(8, 6, 4))
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 def told_by_hand(latents: int) -> int:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from t2i.models import judge
+from t2i.models.blocks.resizing import resized
 from t2i.runtime.errors import UsageError
 
 TRUNKS: tuple[Literal["residual", "plain"], ...] = ("residual", "plain")
@@ -30,7 +31,7 @@ def test_pictures_of_any_size_give_the_documented_shapes(
     network, pictures = reader(trunk), torch.randn(2, 3, height, width)
     reading = network(pictures)
     assert (reading.features.shape, reading.attributes.shape) == ((2, 5), (2, 3 + 2))
-    shapes = [tuple(each.shape) for each in network.maps(judge.resized(pictures, SMALL.px))]
+    shapes = [tuple(each.shape) for each in network.maps(resized(pictures, SMALL.px))]
     assert shapes == [(2, 4, 16, 16), (2, 8, 8, 8), (2, 16, 4, 4), (2, 16, 4, 4)]
 
 
@@ -103,7 +104,7 @@ def test_a_window_is_seen_as_in_the_whole() -> None:
 
 def test_the_perceptual_maps_pass_gradients_to_the_picture() -> None:
     pictures = torch.randn(1, 3, 48, 48, requires_grad=True)
-    maps = reader("plain").maps(judge.resized(pictures, SMALL.px))
+    maps = reader("plain").maps(resized(pictures, SMALL.px))
     sum(each.square().mean() for each in maps).backward()
     assert pictures.grad is not None
     assert pictures.grad.abs().max() > 0

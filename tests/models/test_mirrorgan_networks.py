@@ -4,39 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from attentive import TINY, check_captions_draw_alike, evaluated
+from networks import parameters
 
-from t2i.models import attngan, mirrorgan, stream
+from t2i.models import mirrorgan, stream
 
 CUB = mirrorgan.Settings(vocabulary=5453)
 COCO = replace(CUB, generator_width=48, critic_width=96, residuals=3)
-TOY = mirrorgan.Settings(
-    vocabulary=20,
-    embedding=8,
-    text_size=16,
-    condition_size=5,
-    noise_size=6,
-    generator_width=4,
-    critic_width=4,
-    residuals=1,
-    first_px=8,
-)
-TOKENS = torch.tensor([[3, 9, 4, 1, 7, 2], [5, 6, 0, 0, 0, 0], [8, 2, 2, 11, 0, 0]])
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
-
-
-@torch.no_grad()
-def draw(networks: dict[str, nn.Module], tokens: Tensor) -> attngan.Drawn:
-    made = torch.Generator().manual_seed(3)
-    noise, detail = (torch.randn(8, size, generator=made)[: len(tokens)] for size in (6, 5))
-    return networks["generator"](noise, detail, *networks["text"](tokens))
-
-
-def toy(settings: mirrorgan.Settings = TOY) -> dict[str, nn.Module]:
-    return {prefix: each.eval() for prefix, each in mirrorgan.networks(settings).items()}
+TOY = mirrorgan.Settings(**TINY)
 
 
 @pytest.mark.parametrize(
@@ -55,15 +30,7 @@ def test_papers_sizes_have_the_official_number_of_parameters(
 
 
 def test_a_caption_draws_alike_alone_in_company_and_padded() -> None:
-    networks = toy()
-    together = draw(networks, TOKENS)
-    padded = draw(networks, nn.functional.pad(TOKENS, (0, 5)))
-    alone = draw(networks, TOKENS[:1])
-    for image, long, single in zip(together.images, padded.images, alone.images, strict=True):
-        torch.testing.assert_close(long, image)
-        torch.testing.assert_close(single, image[:1])
-    assert [each.shape[-1] for each in together.images] == [8, 16, 32]
-    assert [tuple(each.shape) for each in together.attentions] == [(3, 6, 8, 8), (3, 6, 16, 16)]
+    check_captions_draw_alike(evaluated(mirrorgan, TOY))
 
 
 def test_the_sentence_is_shared_out_among_the_channels_of_a_place() -> None:
@@ -88,5 +55,10 @@ def test_later_stages_look_at_the_sentence_and_at_each_word() -> None:
 
 def test_a_captioner_goes_with_the_generator_where_there_is_one() -> None:
     sizes = stream.Settings(vocabulary=20, image="small", image_px=16, image_width=2)
-    assert set(toy()) == {"text", "generator"}
-    assert set(toy(replace(TOY, stream=sizes))) == {"text", "generator", "image", "caption"}
+    assert set(evaluated(mirrorgan, TOY)) == {"text", "generator"}
+    assert set(evaluated(mirrorgan, replace(TOY, stream=sizes))) == {
+        "text",
+        "generator",
+        "image",
+        "caption",
+    }

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from networks import parameters
 from torch import nn
 
 from t2i.models import ppan
@@ -25,10 +26,6 @@ TOY = ppan.Settings(
     classes=3,
     class_at=(64,),
 )
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 def convolved(inputs: int, outputs: int, kernel: int = 3) -> int:

@@ -5,32 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from attentive import TINY, check_captions_draw_alike, evaluated
 from golden import cases
-from torch import Tensor, nn
+from networks import parameters
+from torch import nn
 
-from t2i.models import attngan, renames, sdgan
+from t2i.models import renames, sdgan
 from t2i.models.damsm import EncodedText
 
 CUB = sdgan.Settings(vocabulary=5450)
 COCO = replace(CUB, generator_width=48, critic_width=96, residuals=3)
-TOY = sdgan.Settings(
-    vocabulary=20,
-    embedding=8,
-    text_size=16,
-    condition_size=5,
-    noise_size=6,
-    generator_width=4,
-    critic_width=4,
-    residuals=1,
-    first_px=8,
-    cue_size=7,
-    feature_size=9,
-)
-TOKENS = torch.tensor([[3, 9, 4, 1, 7, 2], [5, 6, 0, 0, 0, 0], [8, 2, 2, 11, 0, 0]])
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
+TOY = sdgan.Settings(**TINY, cue_size=7, feature_size=9)
 
 
 def conditioned(network: nn.Module) -> list[sdgan.ConditionedNorm]:
@@ -153,28 +138,10 @@ def test_while_cues_say_nothing_attngans_official_numbers_come_out(cues: sdgan.C
     case.check({name: each.numpy() for name, each in zip(names, values, strict=True)})
 
 
-def toy() -> dict[str, nn.Module]:
-    networks = {prefix: each.eval() for prefix, each in sdgan.networks(TOY).items()}
-    unsettled(networks["generator"])
-    return networks
-
-
-@torch.no_grad()
-def draw(networks: dict[str, nn.Module], tokens: Tensor) -> attngan.Drawn:
-    made = torch.Generator().manual_seed(3)
-    noise, detail = (torch.randn(8, size, generator=made)[: len(tokens)] for size in (6, 5))
-    return networks["generator"](noise, detail, *networks["text"](tokens))
-
-
 def test_a_caption_draws_alike_alone_in_company_and_padded() -> None:
-    networks = toy()
-    together, alone = draw(networks, TOKENS), draw(networks, TOKENS[:1])
-    padded = draw(networks, nn.functional.pad(TOKENS, (0, 5)))
-    for image, long, single in zip(together.images, padded.images, alone.images, strict=True):
-        torch.testing.assert_close(long, image)
-        torch.testing.assert_close(single, image[:1])
-    assert [each.shape[-1] for each in together.images] == [8, 16, 32]
-    assert [tuple(each.shape) for each in together.attentions] == [(3, 6, 8, 8), (3, 6, 16, 16)]
+    networks = evaluated(sdgan, TOY)
+    unsettled(networks["generator"])
+    check_captions_draw_alike(networks)
 
 
 @pytest.mark.parametrize(

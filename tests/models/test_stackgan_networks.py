@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from networks import parameters
 from torch import Tensor, nn
 
 from t2i.models import stackgan, stackgan1
@@ -22,10 +23,6 @@ TOY = stackgan.Settings(
     refiner_width=4,
     residuals=1,
 )
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from networks import parameters
 
 from t2i.models import stream
 from t2i.runtime.errors import UsageError
@@ -14,10 +14,6 @@ TOY = stream.Settings(
     vocabulary=11, embedding=6, state_size=8, image="small", image_width=2, image_px=16
 )
 TOKENS = torch.tensor([[3, 9, 4, 1, 7], [5, 6, 0, 0, 0], [8, 0, 0, 0, 0]])
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 def test_papers_sizes_have_the_official_number_of_parameters() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from networks import parameters
 from torch import nn
 
 from t2i.models import stylegan2
@@ -13,10 +14,6 @@ from t2i.runtime.errors import UsageError
 
 TOY = stylegan2.Settings(style_size=8, mapping_layers=2, widths=(8, 6, 4))
 PAPER = (512, 512, 512, 512, 512, 256, 128, 64, 32)
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 @pytest.mark.parametrize(

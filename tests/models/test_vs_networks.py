@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from networks import parameters
 
 from t2i.models import renames, vs
 from t2i.models.encoders import inceptionresnet
@@ -13,10 +13,6 @@ from t2i.runtime.errors import UsageError
 SMALL = vs.Settings(
     vocabulary=71, text_size=6, image="small", image_width=4, image_px=32, space_size=9
 )
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
 
 
 def test_the_trunk_and_the_maps_have_the_official_number_of_parameters() -> None:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2i.models import judge
+from t2i.models.blocks.resizing import resized
 from t2i.runtime.errors import UsageError
 from t2i.train import data
 from t2i.train.data.batch import Batch
@@ -135,7 +136,7 @@ class Judge:
     def mixed(self, batch: Batch) -> Tensor:
         """Pictures (B, 3, px, px), some of them enlarged from the smaller size."""
         small, large = batch.images
-        enlarged = judge.resized(small, large.shape[-1])
+        enlarged = resized(small, large.shape[-1])
         chosen = torch.rand(len(large), 1, 1, 1, device=large.device) < self.settings.small
         return torch.where(chosen, enlarged, large)
 

@@ -22,6 +22,7 @@ from t2i.train.data import open as open_data
 from t2i.train.prerequisites import described
 
 SIZES = stylegan2.Settings(style_size=5, mapping_layers=2, widths=(6, 4))
+GENERATOR, NAMES = stylegan2.Generator(SIZES), stylegan2.RENAMES["generator"]
 
 
 @pytest.mark.slow
@@ -30,9 +31,7 @@ def test_weights_that_are_kept_are_what_a_training_starts_from(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     kept = tmp_path / "g.safetensors"
-    generator = stylegan2.Generator(SIZES)
-    state = official_state(generator, stylegan2.RENAMES["generator"])
-    file = save({"g_ema": state}, tmp_path / "550000.pt")
+    file = save({"g_ema": official_state(GENERATOR, NAMES)}, tmp_path / "550000.pt")
     keep(load("stylegan2", Files({"weights": file})), kept)
     recipe = read_recipe(kept.with_suffix(".json"))
     assert (recipe.system, decode(stylegan2.Settings, recipe.network)) == ("stylegan2", SIZES)
@@ -64,6 +63,25 @@ def test_tensors_are_kept_under_their_own_names(tmp_path: Path) -> None:
     assert "vgg.safetensors" in refused(f"--weights={file}", "--save-weights=vgg.pth", status=2)
     nowhere = f"--save-weights={tmp_path / 'nowhere' / 'vgg.safetensors'}"
     assert "there is no folder" in refused(f"--weights={file}", nowhere, status=2)
+
+
+def test_weights_that_cannot_be_written_leave_nothing_behind(tmp_path: Path) -> None:
+    file = save({"g_ema": official_state(GENERATOR, NAMES)}, tmp_path / "g.pt")
+    long = tmp_path / f"{'v' * 240}.safetensors"  # which leaves a draft no name
+    for system in ([], ["stylegan2"]):
+        said = refused(*system, f"--weights={file}", f"--save-weights={long}")
+        assert "cannot be written" in said
+        assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("other", ["--fp16", "--single-file", "--tensorrt", "--vocabulary=w.json"])
+def test_a_file_that_is_only_converted_is_asked_for_nothing_else(
+    tmp_path: Path, other: str
+) -> None:
+    file = save({"a.weight": torch.ones(2)}, tmp_path / "a.pth")
+    kept = tmp_path / "a.safetensors"
+    refused(f"--weights={file}", f"--save-weights={kept}", other, status=2)
+    assert not kept.exists()
 
 
 @pytest.mark.slow

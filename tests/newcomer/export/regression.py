@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws
+from t2i.export.plan import Captions, Host, Plan, Tensors, captions, draws, picture, tokens
 from t2i.export.trained import Trained
 from t2i.models import regression
 from t2i.runtime import bundle
@@ -11,22 +11,17 @@ from t2i.runtime import bundle
 def plans(trained: Trained) -> tuple[Plan, ...]:
     sizes: regression.Settings = trained.sizes
     read, draw = Reading(regression.Reader(sizes)), Drawing(trained.networks["generator"])
-    tokens = bundle.Tensor("tokens", "int64", ("B", 1))
+    name = bundle.Tensor("tokens", "int64", ("B", 1))
     noise = bundle.Tensor("noise", "float32", ("B", sizes.noise_size))
     sentence = bundle.Tensor("sentence", "float32", ("B", sizes.vocabulary), (0.0, 1.0))
-    picture = ("B", 3, sizes.image_px, sizes.image_px)
-    image = bundle.Tensor("image", "float32", picture, (-1.0, 1.0), "BCHW")
-
-    def names(batch: int, kind: Captions) -> Tensors:
-        return {"tokens": captions(trained, batch, kind)}
 
     def examples(batch: int, kind: Captions) -> Tensors:
         (wanted,) = read(captions(trained, batch, kind))
         return {"noise": draws(batch, sizes.noise_size, stream=1), "sentence": wanted}
 
     return (
-        Plan("text", read, (tokens,), (sentence,), names),
-        Plan("generator", draw, (noise, sentence), (image,), examples),
+        Plan("text", read, (name,), (sentence,), tokens(trained)),
+        Plan("generator", draw, (noise, sentence), (picture(sizes.image_px),), examples),
     )
 
 
