@@ -1,4 +1,4 @@
-"""Weights that lie beside their graphs, because a file of a graph cannot hold them.
+"""Weights that lie beside their graphs, because they are too many for a graph to hold.
 
 All graphs of a bundle share one file of them: what two graphs multiply by lies in it once. While an
 export works, a tensor names the path of that file; in a bundle it names the file alone.

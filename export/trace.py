@@ -12,11 +12,11 @@ from t2i.export import beside
 from t2i.export.beside import Beside
 from t2i.export.nodes import IR_VERSION
 from t2i.export.plan import BATCHES, Plan
-from t2i.runtime.rules import GRAPH_BYTES
 
 OPSET = 18  # what torch itself writes, and old enough for the TensorRT of older boards
-INSIDE_BYTES = GRAPH_BYTES - 2**24
-"""Weights that a graph holds itself: its nodes need some of the room."""
+INSIDE_BYTES = 2**29
+"""Weights that a graph holds itself. A file of a graph has room for four times as many, but of those
+inside each step of an export makes copies."""
 MOST = {"B": 2**16, "T": 2**12, "H": 2**13, "W": 2**13}
 
 
@@ -26,7 +26,7 @@ def trace(plan: Plan, kept: Beside | None = None) -> onnx.ModelProto:
     Traced on the longest captions, because a size of one would be taken for a constant.
 
     Args:
-        kept: where weights go that are too many for the file of a graph.
+        kept: where weights go that are too many for a graph to hold.
     """
     size = sum(each.numel() * each.element_size() for each in plan.module.parameters())
     module = plan.rewrite(plan.module).eval()

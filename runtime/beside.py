@@ -1,4 +1,4 @@
-"""Weights that lie beside their graph, because a file of a graph cannot hold them."""
+"""Weights that lie beside their graph, because they are too many for a graph to hold."""
 
 from pathlib import Path
 from typing import Any
