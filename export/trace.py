@@ -15,8 +15,8 @@ from t2i.export.plan import BATCHES, Plan
 
 OPSET = 18  # what torch itself writes, and old enough for the TensorRT of older boards
 INSIDE_BYTES = 2**29
-"""Weights that a graph holds itself. A file of a graph has room for four times as many, but of those
-inside each step of an export makes copies."""
+"""Weights that a graph holds itself. A file of a graph has room for four times as many, but exports
+copy those inside again and again."""
 MOST = {"B": 2**16, "T": 2**12, "H": 2**13, "W": 2**13}
 
 
