@@ -31,7 +31,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what was made once go to one worker: those of a file, and of all systems."""
+    """Tests that share what was made once go to one worker: those of a file, and of all systems.
+
+    These take longest together, so they begin: what begins last keeps one worker alone at the end.
+    """
+    items.sort(key=lambda item: item.path.parent.name != "systems")
     for item in items:
         folder = item.path.parent
         group = folder if folder.name == "systems" else item.path
