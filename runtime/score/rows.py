@@ -3,6 +3,7 @@
 import tempfile
 import weakref
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,9 @@ class Rows:
     def __init__(self) -> None:
         self.count = 0
         self._width = 0
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
+        with ExitStack() as opening:
+            self._file = opening.enter_context(tempfile.TemporaryFile())
+            weakref.finalize(self, opening.pop_all().close)
 
     def __len__(self) -> int:
         return self.count

@@ -161,7 +161,7 @@ def from_shards(paths: Sequence[Path]) -> tuple[Item, ...]:
 
 def expanded(path: Path) -> list[Path]:
     """The shards that `data-{000..003}.tar` names."""
-    first, last = _RANGE.search(path.name).groups()  # type: ignore[union-attr]
+    first, last = _RANGE.findall(path.name)[0]
     numbers = range(int(first), int(last) + 1)
     names = (_RANGE.sub(f"{number:0{len(first)}}", path.name, count=1) for number in numbers)
     return [path.with_name(name) for name in names]
