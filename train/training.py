@@ -148,12 +148,22 @@ def keep_captions(run: RunFolder, dataset: "Dataset") -> None:
 def build(
     plan: Plan, dataset: "Dataset", needs: Mapping[str, Needed], device: torch.device
 ) -> Recipe:
-    """Build a recipe; its first weights are drawn from the run's seed."""
+    """Build a recipe; its first weights are drawn from the run's seed.
+
+    Raises:
+        UsageError: there is nothing to a network.
+    """
     loop = plan.settings.loop
     if loop.threads is not None:
         torch.set_num_threads(loop.threads)
     torch.manual_seed(loop.seed)
-    return recipe_of(plan.system).build(plan.settings, dataset.source(), needs, device)
+    try:
+        return recipe_of(plan.system).build(plan.settings, dataset.source(), needs, device)
+    except ZeroDivisionError as error:
+        raise UsageError(
+            f"these settings leave nothing of a network of {plan.system}",
+            hint="a size that --set names must be 1 at least",
+        ) from error
 
 
 def record(plan: Plan, recipe: Recipe, dataset: "Dataset", needs: Mapping[str, Any]) -> runs.Recipe:

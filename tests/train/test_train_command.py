@@ -283,3 +283,19 @@ def test_what_cannot_be_written_out_is_said(
     assert done.exit_code == code
     assert said in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_a_network_of_nothing_is_refused(tmp_path: Path) -> None:
+    orders = [
+        "dvae",
+        "--preset=toy",
+        "--set=codes=0",
+        "--set=count=16",
+        f"--out={tmp_path / 'run'}",
+    ]
+    done = CliRunner().invoke(app, orders)
+    assert done.exit_code == 2
+    assert "leave nothing of a network of dvae" in done.output
+    assert "hint:" in done.output
+    assert not (tmp_path / "run").exists()
